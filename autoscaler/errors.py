@@ -1,0 +1,82 @@
+"""One tree of errors, ordered by what the loop must do about them.
+
+    AutoscalerError
+    |-- ConfigError          the operator's file; a running daemon keeps the old settings
+    |-- SightError           we could not see: becomes a gap in the Observation, never a zero
+    |   |-- SourceUnreachable    no connection, no answer within the deadline
+    |   |-- AnswerUnusable       it spoke, but what it said cannot be trusted (status, shape, size, redirect)
+    |   `-- FleetUnreachable     the engine did not answer, or refused us
+    |-- ActError             we could not do: becomes a failed Outcome, the next tick decides afresh
+    |   |-- StartRefused         image, name, network or room: the text says which
+    |   `-- ContainerGone        already what we wanted: becomes "nothing to do"
+    `-- LockHeld             another instance owns the state folder
+
+Errors of third-party libraries stop at the door they come from: each door raises one of these, chained with `from`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class AutoscalerError(Exception):
+    """Root of every expected trouble; anything else that is raised is a bug."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with the configuration, with the place to mend it."""
+
+    path: str
+    """Dotted path of the key, `pools.browser.replicas.max`; empty for the file as a whole."""
+    message: str
+    """What is wrong and what to write instead."""
+    line: int = 0
+    """1-based line, 0 when the problem has no place in the file."""
+    column: int = 0
+
+    def located(self, file: str) -> str:
+        """`file:line:col: path: message`, the form editors and terminals make clickable."""
+        place = f"{file}:{self.line}:{self.column}" if self.line else file
+        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+class ConfigError(AutoscalerError):
+    """The configuration cannot be used; carries every problem at once."""
+
+    def __init__(self, file: str, problems: tuple[Problem, ...]) -> None:
+        self.file = file
+        self.problems = problems
+        super().__init__("\n".join(problem.located(file) for problem in problems))
+
+
+class SightError(AutoscalerError):
+    """We could not see. Never to be read as zero."""
+
+
+class SourceUnreachable(SightError):
+    """No connection, or no whole answer within the deadline."""
+
+
+class AnswerUnusable(SightError):
+    """An answer came that must not be believed."""
+
+
+class FleetUnreachable(SightError):
+    """The engine that runs the workers did not answer, or refused us."""
+
+
+class ActError(AutoscalerError):
+    """An action on a worker was refused."""
+
+
+class StartRefused(ActError):
+    """The engine would not start a worker: image, name, network or room."""
+
+
+class ContainerGone(ActError):
+    """The container to act on no longer exists."""
+
+
+class LockHeld(AutoscalerError):
+    """Another instance holds the lock on the state folder."""
