@@ -8,7 +8,8 @@
     |   `-- FleetUnreachable     the engine did not answer, or refused us
     |-- ActError             we could not do: becomes a failed Outcome, the next tick decides afresh
     |   |-- StartRefused         image, name, network or room: the text says which
-    |   `-- ContainerGone        already what we wanted: becomes "nothing to do"
+    |   |-- ContainerGone        already what we wanted: becomes "nothing to do"
+    |   `-- DryRun               dry run: becomes "nothing to do", and is not remembered as done
     `-- LockHeld             another instance owns the state folder
 
 Errors of third-party libraries stop at the door they come from: each door raises one of these, chained with `from`.
@@ -76,6 +77,10 @@ class StartRefused(ActError):
 
 class ContainerGone(ActError):
     """The container to act on no longer exists."""
+
+
+class DryRun(ActError):
+    """Nothing was done because this is a dry run; the text says what would have been done."""
 
 
 class LockHeld(AutoscalerError):

@@ -1,0 +1,40 @@
+"""What a fleet can do: list, start, stop and remove workers. One contract test suite holds every fleet to it.
+
+Workers that carry another instance's label, or none, are never listed and never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from autoscaler.config.worker import WorkerSpec
+from autoscaler.model import Container, Exit
+
+
+class Fleet(Protocol):
+    """The engine behind the loop's hands."""
+
+    def containers(self) -> tuple[Container, ...]:
+        """Every worker of this instance, ended ones included, with one call to the engine; raises FleetUnreachable."""
+
+    def start(self, name: str, pool: str, worker: WorkerSpec, environment: Mapping[str, str]) -> None:
+        """Create and start one worker; nothing is left behind when that fails. Raises StartRefused, FleetUnreachable.
+
+        Starting a name that this instance already runs is not an error: a call whose answer was lost may have worked.
+        """
+
+    def stop(self, container_id: str, *, kill: bool = False) -> None:
+        """Send the stop signal (or SIGKILL) and return at once, without waiting for the exit; raises ContainerGone."""
+
+    def remove(self, container_id: str) -> Exit:
+        """Remove a worker that has ended or never started, after reading how it ended; never a running one. Raises ContainerGone."""
+
+
+def replica_environment(name: str, pool: str, broker_url: str | None) -> dict[str, str]:
+    """What every worker gets beside its own environment: its node name, and the broker it was started for.
+
+    The worker's own `environment:` wins over the broker's address, never over the name.
+    """
+    own = {"CELERY_WORKER_HOSTNAME": f"celery@{name}", "AUTOSCALER_REPLICA": name, "AUTOSCALER_POOL": pool}
+    return own | ({"CELERY_BROKER_URL": broker_url, "REDIS_URL": broker_url} if broker_url else {})

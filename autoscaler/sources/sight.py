@@ -1,0 +1,65 @@
+"""What every source hands on: plain values of one look, or an error that says why there are none.
+
+A source gives only what it really saw. `None` means "this source cannot say", and is never read as zero.
+`merge.py` joins the sights of all sources into the readings of an `Observation`; `eyes.py` fans the looks out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from autoscaler.model import Container
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one look is asked to find out."""
+
+    now: float
+    queues: tuple[str, ...]
+    containers: tuple[Container, ...] = ()
+    """Our running containers as last listed: whose own pages can be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What one source says about one Celery worker; None where it cannot say."""
+
+    name: str
+    online: bool | None = None
+    running: int | None = None
+    reserved: int | None = None
+    scheduled: int | None = None
+    draining: bool | None = None
+    slots: int | None = None
+    started: int | None = None
+    finished: int | None = None
+    heard_at: float | None = None
+    """When the worker itself was last heard (heartbeat or answer); None when the source cannot tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One source's answer."""
+
+    queues: Mapping[str, int] = field(default_factory=dict)
+    """Waiting messages per queue, only for queues that this source really read."""
+    unacked: Mapping[str, int] | None = None
+    """Unacknowledged messages per queue; None where this source cannot see them."""
+    voices: Mapping[str, Voice] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """Trouble that did not spoil the whole answer, in the operator's words."""
+
+
+class Source(Protocol):
+    """A neighbour that can be looked at."""
+
+    name: str
+
+    async def look(self, wanted: Wanted) -> Sight:
+        """See, or raise a SightError that says in words what is wrong and what to do."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
