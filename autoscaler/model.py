@@ -391,6 +391,8 @@ class Drain:
     replica: str
     since: float
     because: str
+    was_idle: bool = False
+    """It had nothing to finish, so its exit shows how long a stop takes."""
     killed: bool = False
 
 

@@ -1,0 +1,60 @@
+"""The cap over all pools: who gets the room that is left on this host.
+
+Minima come first, then one replica at a time to the pool that has the fewest. Draining replicas still use the host, so they
+count against new starts, but never push others out.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from autoscaler.model import Phase
+from autoscaler.policy.reasons import Reason
+from autoscaler.policy.rules import Proposal
+
+
+def share(proposals: tuple[Proposal, ...], max_replicas: int) -> tuple[Proposal, ...]:
+    """The proposals with their counts cut so that all together stay within `max_replicas`."""
+    if sum(p.count for p in proposals) + _draining(proposals) <= max_replicas:
+        return proposals
+    granted = _grow(_shrink([min(p.count, p.current) for p in proposals], proposals, max_replicas), proposals, max_replicas)
+    because = f"max_replicas is {max_replicas} over all pools"
+    return tuple(p.take(p.step("budget", n, Reason.TOTAL_LIMIT, because)) for p, n in zip(proposals, granted, strict=True))
+
+
+def _draining(proposals: tuple[Proposal, ...]) -> int:
+    return sum(len(p.view.of(Phase.DRAINING)) for p in proposals)
+
+
+def _shrink(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> list[int]:
+    """Take one at a time from the pool that is furthest above its minimum until the cap holds."""
+    heap = [(p.policy.replicas_min - n, i) for i, (p, n) in enumerate(zip(proposals, counts, strict=True)) if n > 0]
+    heapq.heapify(heap)
+    for _ in range(sum(counts) - cap):
+        above, i = heap[0]
+        counts[i] -= 1
+        if counts[i]:
+            heapq.heapreplace(heap, (above + 1, i))
+        else:
+            heapq.heappop(heap)
+    return counts
+
+
+def _grow(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> list[int]:
+    """Give one at a time, first to pools below their minimum, then to the one with the fewest."""
+    heap = [_claim(p, n, i) for i, (p, n) in enumerate(zip(proposals, counts, strict=True)) if n < p.count]
+    heapq.heapify(heap)
+    for _ in range(max(0, cap - sum(counts) - _draining(proposals))):
+        if not heap:
+            break
+        i = heap[0][2]
+        counts[i] += 1
+        if counts[i] < proposals[i].count:
+            heapq.heapreplace(heap, _claim(proposals[i], counts[i], i))
+        else:
+            heapq.heappop(heap)
+    return counts
+
+
+def _claim(p: Proposal, count: int, index: int) -> tuple[bool, int, int]:
+    return (count >= p.policy.replicas_min, count, index)

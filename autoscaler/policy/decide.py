@@ -1,0 +1,85 @@
+"""The decision: from what is wanted, what is seen and what is remembered to what should be done, and why.
+
+A plain pure function: no I/O, no clock, no randomness, no logging. Asked twice it answers the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from autoscaler.model import Decision, Known, Memory, Observation, Policies, PoolDecision, PoolMemory, PoolPolicy, Stale, Step
+from autoscaler.policy import rules
+from autoscaler.policy.budget import share
+from autoscaler.policy.demand import by_thresholds
+from autoscaler.policy.reasons import Reason
+from autoscaler.policy.replicas import view
+from autoscaler.policy.rules import Proposal
+from autoscaler.policy.selection import actions
+
+RULES: tuple[Callable[[Proposal], Step | None], ...] = (
+    rules.stabilization,
+    rules.max_step,
+    rules.cooldown,
+    rules.backoff,
+    rules.blindness,
+    rules.bounds,
+)
+"""What happens to a recommendation, in this order. Before it: demand and activation; after it: the cap over all pools."""
+
+
+def decide(policies: Policies, seen: Observation, memory: Memory, now: float) -> Decision:
+    """What every pool should have, step by step, and the actions that lead there."""
+    pools = (*policies.pools.values(), *removed_pools(policies, seen))
+    proposals = tuple(propose(policy, seen, memory.of(policy.name), now) for policy in pools)
+    granted = share(proposals, policies.max_replicas)
+    return Decision(now, tuple(settle(proposal, policies.instance) for proposal in granted))
+
+
+def propose(policy: PoolPolicy, seen: Observation, memory: PoolMemory, now: float) -> Proposal:
+    """One pool through demand, activation and the rules."""
+    look = view(policy, seen, memory, now)
+    proposal = Proposal(policy, look, memory, now, count=look.current)
+    if not look.fleet_seen:
+        return _hands_off(proposal)
+    proposal = _always(proposal, by_thresholds(policy, look))
+    proposal = proposal.take(rules.activation(proposal))
+    proposal = _recommend(proposal)
+    for rule in RULES:
+        proposal = proposal.take(rule(proposal))
+    return proposal
+
+
+def removed_pools(policies: Policies, seen: Observation) -> tuple[PoolPolicy, ...]:
+    """Pools that have workers of this instance and no longer stand in the configuration."""
+    listed = seen.containers.value if isinstance(seen.containers, (Known, Stale)) else ()
+    names = sorted({c.pool for c in listed} - set(policies.pools))
+    return tuple(PoolPolicy(name, (), 0, 0, slots=1, removed=True) for name in names)
+
+
+def settle(proposal: Proposal, instance: str) -> PoolDecision:
+    """The proposal as a decision, with the actions that it means."""
+    return PoolDecision(
+        pool=proposal.policy.name,
+        view=proposal.view,
+        current=proposal.current,
+        recommended=proposal.recommended,
+        desired=proposal.count,
+        steps=proposal.steps,
+        actions=actions(proposal, instance),
+    )
+
+
+def _hands_off(proposal: Proposal) -> Proposal:
+    step = Step("fleet", proposal.count, proposal.count, Reason.FLEET_UNSEEN, "; ".join(proposal.view.blind))
+    return _recommend(_always(proposal, step))
+
+
+def _always(proposal: Proposal, step: Step) -> Proposal:
+    """Keep a step even where it changes nothing: the trace always begins with the demand."""
+    return replace(proposal, count=step.after, steps=(*proposal.steps, step))
+
+
+def _recommend(proposal: Proposal) -> Proposal:
+    """What stands now is the recommendation: it enters the stabilization window."""
+    return replace(proposal, recommended=proposal.count)

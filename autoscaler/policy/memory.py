@@ -1,0 +1,173 @@
+"""The fold: memory and a record make the next memory. Pure, so that a journal can be replayed under another config.
+
+Everything in it is bounded: the window keeps only counts that some later look could still need, names are forgotten with
+their containers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from autoscaler.model import (
+    Action,
+    ActionKind,
+    Drain,
+    Known,
+    Memory,
+    Outcome,
+    Phase,
+    PoolDecision,
+    PoolMemory,
+    PoolView,
+    Record,
+    Result,
+)
+from autoscaler.policy.replicas import UNSEEN_START_SECONDS
+from autoscaler.policy.selection import drain_of
+
+FIRST_BACKOFF_SECONDS = 10.0
+LONGEST_BACKOFF_SECONDS = 300.0
+HEALTHY_AFTER_SECONDS = 600.0
+LONGEST_WINDOW_SECONDS = 86400.0
+
+
+def remember(memory: Memory, record: Record) -> Memory:
+    """The memory after this record; pools that have neither policy nor workers are forgotten."""
+    return Memory({d.pool: _pool(memory.of(d.pool), d, _of_pool(record, d.pool), record.at) for d in record.decision.pools})
+
+
+def resume(memory: Memory) -> Memory:
+    """Memory from the journal as a fresh start may use it: windows begin anew with the current size.
+
+    So a restart never scales down inside the stabilization window, however long the daemon was away.
+    """
+    return Memory({name: replace(pool, recommendations=()) for name, pool in memory.pools.items()})
+
+
+def _of_pool(record: Record, pool: str) -> tuple[Outcome, ...]:
+    return tuple(o for o in record.outcomes if o.action.pool == pool)
+
+
+def _pool(old: PoolMemory, decided: PoolDecision, outcomes: tuple[Outcome, ...], now: float) -> PoolMemory:
+    if not decided.view.fleet_seen:
+        return replace(old, waiting_since=_waiting_since(old, decided.view, now))
+    failures, backoff_until = _failures(old, outcomes, now)
+    return PoolMemory(
+        recommendations=_window(old, decided, now),
+        last_up=now if _begun(outcomes, ActionKind.START) else old.last_up,
+        last_down=now if _begun(outcomes, ActionKind.DRAIN) else old.last_down,
+        waiting_since=_waiting_since(old, decided.view, now),
+        drains=_drains(old, decided.view, outcomes, now),
+        ready=_ready(old, decided.view),
+        pending=_pending(old, decided.view, outcomes, now),
+        failures=failures,
+        backoff_until=backoff_until,
+        boot_seconds=_boot_seconds(old, decided.view, now),
+        stop_seconds=_stop_seconds(old, outcomes, now),
+        desired=decided.desired,
+    )
+
+
+def _begun(outcomes: tuple[Outcome, ...], kind: ActionKind) -> tuple[Action, ...]:
+    """Actions of this kind that were done, or were ordered and may yet be."""
+    return tuple(o.action for o in outcomes if o.action.kind is kind and o.result in (Result.DONE, Result.PENDING))
+
+
+def _window(old: PoolMemory, decided: PoolDecision, now: float) -> tuple[tuple[float, int], ...]:
+    """Recommendations that some window could still need: those above, or below, all later ones.
+
+    What was recommended blindly counts as the current size, so that the window begins anew when sight returns.
+
+    >>> [count for _, count in _thin(((1, 3), (2, 5), (3, 4), (4, 4), (5, 2)))]
+    [3, 5, 4, 2]
+    """
+    seed = old.recommendations or ((now, decided.current),)
+    blind = decided.view.blind and decided.recommended < decided.current
+    latest = decided.current if blind else decided.recommended
+    return _thin((*(r for r in seed if now - r[0] < LONGEST_WINDOW_SECONDS), (now, latest)))
+
+
+def _thin(window: tuple[tuple[float, int], ...]) -> tuple[tuple[float, int], ...]:
+    kept: list[tuple[float, int]] = []
+    for at, count in reversed(window):
+        counts = [c for _, c in kept]
+        if not counts or count > max(counts) or count < min(counts):
+            kept.append((at, count))
+    return tuple(reversed(kept))
+
+
+def _waiting_since(old: PoolMemory, view: PoolView, now: float) -> float | None:
+    """Since when something has waited; a queue that cannot be seen neither starts nor ends the wait."""
+    if view.waiting > 0:
+        return old.waiting_since if old.waiting_since is not None else now
+    all_seen = all(isinstance(q.waiting, Known) for q in view.queues)
+    return None if all_seen else old.waiting_since
+
+
+def _listed(view: PoolView) -> set[str]:
+    """Names that the fleet shows, running or ended."""
+    return {r.name for r in view.replicas if r.container_id} | {c.name for c in view.exited}
+
+
+def _ready(old: PoolMemory, view: PoolView) -> tuple[str, ...]:
+    """Names heard at least once, for as long as the fleet shows them."""
+    heard = {r.name for r in view.of(Phase.READY)}
+    return tuple(sorted((heard | set(old.ready)) & _listed(view)))
+
+
+def _drains(old: PoolMemory, view: PoolView, outcomes: tuple[Outcome, ...], now: float) -> tuple[Drain, ...]:
+    """Drains under way; one whose signal could not be sent is forgotten, so that the next tick decides afresh."""
+    refused = {o.action.replica for o in outcomes if o.action.kind is ActionKind.DRAIN and o.result is Result.FAILED}
+    killed = {a.replica for a in _begun(outcomes, ActionKind.KILL)}
+    alive = _listed(view) - refused
+    kept = tuple(replace(d, killed=d.killed or d.replica in killed) for d in old.drains if d.replica in alive)
+    begun = {a.replica: drain_of(a, view, now) for a in _begun(outcomes, ActionKind.DRAIN)}
+    return kept + tuple(drain for name, drain in begun.items() if name not in {d.replica for d in kept})
+
+
+def _pending(old: PoolMemory, view: PoolView, outcomes: tuple[Outcome, ...], now: float) -> tuple[tuple[str, float], ...]:
+    """Starts that the fleet does not show yet; a refused one is forgotten at once."""
+    starts = [o for o in outcomes if o.action.kind is ActionKind.START]
+    refused = {o.action.replica for o in starts if o.result in (Result.FAILED, Result.NOTHING_TO_DO)}
+    kept = {n: at for n, at in old.pending if now - at <= UNSEEN_START_SECONDS}
+    begun = {a.replica: kept.get(a.replica, now) for a in _begun(outcomes, ActionKind.START)}
+    return tuple((n, at) for n, at in (kept | begun).items() if n not in refused | _listed(view))
+
+
+def _failures(old: PoolMemory, outcomes: tuple[Outcome, ...], now: float) -> tuple[int, float]:
+    """Bad ends in a row and when the next start may be: 10 s doubling to 5 min, forgotten after 10 min of health."""
+    bad = sum(1 for o in outcomes if _is_bad_end(o, old))
+    if not bad:
+        healthy = old.failures and now - old.backoff_until > HEALTHY_AFTER_SECONDS
+        return (0, 0.0) if healthy else (old.failures, old.backoff_until)
+    failures = old.failures + bad
+    wait = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 10))
+    return failures, now + wait
+
+
+def _is_bad_end(outcome: Outcome, old: PoolMemory) -> bool:
+    """A start that was refused, or a worker that ended by itself with an error or before it was ever heard."""
+    name = outcome.action.replica
+    if outcome.action.kind is ActionKind.START:
+        return outcome.result is Result.FAILED
+    if outcome.action.kind is not ActionKind.REMOVE or outcome.exit is None or any(d.replica == name for d in old.drains):
+        return False
+    return outcome.exit.code != 0 or name not in old.ready
+
+
+def _boot_seconds(old: PoolMemory, view: PoolView, now: float) -> float:
+    """Creation to first voice, rounded up: a slow start counts at once, fast ones slowly."""
+    learned = old.boot_seconds
+    for seconds in (now - r.since for r in view.of(Phase.READY) if r.name not in old.ready):
+        if seconds < UNSEEN_START_SECONDS:
+            learned = max(seconds, 0.9 * learned + 0.1 * seconds)
+    return learned
+
+
+def _stop_seconds(old: PoolMemory, outcomes: tuple[Outcome, ...], now: float) -> float:
+    """How long an idle worker takes to leave, learned like the boot time."""
+    removed = {a.replica for a in _begun(outcomes, ActionKind.REMOVE)}
+    learned = old.stop_seconds
+    for seconds in (now - d.since for d in old.drains if d.was_idle and not d.killed and d.replica in removed):
+        learned = max(seconds, 0.9 * learned + 0.1 * seconds)
+    return learned

@@ -1,0 +1,61 @@
+"""Every reason code a step may carry, each with its meaning. Words are the Kubernetes HPA's where the sense is the same.
+
+`docs/reasons.md` is held to this list by a test.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a rule changed the count, or let it be."""
+
+    NO_DEMAND = "NoDemand"
+    DEMAND = "Demand"
+    BACKLOG_ABOVE_THRESHOLD = "BacklogAboveThreshold"
+    BACKLOG_BELOW_THRESHOLD = "BacklogBelowThreshold"
+    WAITED_TOO_LONG = "WaitedTooLong"
+    BACKLOG_HOLDS = "BacklogHolds"
+    BUSY_UNKNOWN = "BusyUnknown"
+    ACTIVATED = "Activated"
+    HOLDS_SCHEDULED = "HoldsScheduled"
+    UNACKNOWLEDGED = "Unacknowledged"
+    SCALE_UP_STABILIZED = "ScaleUpStabilized"
+    SCALE_DOWN_STABILIZED = "ScaleDownStabilized"
+    SCALE_UP_LIMIT = "ScaleUpLimit"
+    SCALE_DOWN_LIMIT = "ScaleDownLimit"
+    COOLING_DOWN = "CoolingDown"
+    BACKING_OFF = "BackingOff"
+    BLIND = "Blind"
+    FLEET_UNSEEN = "FleetUnseen"
+    TOO_MANY_REPLICAS = "TooManyReplicas"
+    TOO_FEW_REPLICAS = "TooFewReplicas"
+    TOTAL_LIMIT = "TotalLimit"
+    POOL_REMOVED = "PoolRemoved"
+
+
+MEANING: dict[Reason, str] = {
+    Reason.NO_DEMAND: "Nothing waits and nothing runs.",
+    Reason.DEMAND: "One slot for every task that runs or waits, rounded up to whole replicas.",
+    Reason.BACKLOG_ABOVE_THRESHOLD: "More tasks wait beyond the free slots than `thresholds.up` allows: the whole need is met at once.",
+    Reason.BACKLOG_BELOW_THRESHOLD: "Tasks wait beyond the free slots, but no more than `thresholds.up`, and no longer than `max_wait`.",
+    Reason.WAITED_TOO_LONG: "Few tasks wait, but for longer than `thresholds.max_wait`.",
+    Reason.BACKLOG_HOLDS: "Fewer replicas would do, but more tasks wait than `thresholds.down`.",
+    Reason.BUSY_UNKNOWN: "Fewer replicas might do, but nobody can say what some of them are running, so they count as busy.",
+    Reason.ACTIVATED: "At least one task waits, so at least one replica is needed.",
+    Reason.HOLDS_SCHEDULED: "Some replicas hold ETA or countdown tasks; stopping them would put these back and start a worker again.",
+    Reason.UNACKNOWLEDGED: "A killed worker left unacknowledged tasks; only a living worker can bring them back.",
+    Reason.SCALE_UP_STABILIZED: "The need is too recent: `scale_up.stabilization` waits for the lowest need of its window.",
+    Reason.SCALE_DOWN_STABILIZED: "The highest need within `scale_down.stabilization` still counts.",
+    Reason.SCALE_UP_LIMIT: "`scale_up.max_step` allows no more replicas in one decision.",
+    Reason.SCALE_DOWN_LIMIT: "`scale_down.max_step` allows no fewer replicas in one decision.",
+    Reason.COOLING_DOWN: "The last change in this direction is younger than its `cooldown`.",
+    Reason.BACKING_OFF: "Workers of this pool ended badly; the next start waits, 10 s doubling to 5 min.",
+    Reason.BLIND: "Something that is needed to scale down safely cannot be seen.",
+    Reason.FLEET_UNSEEN: "The engine did not say which workers exist, so nothing is started or stopped.",
+    Reason.TOO_MANY_REPLICAS: "`replicas.max` caps the count.",
+    Reason.TOO_FEW_REPLICAS: "`replicas.min` raises the count.",
+    Reason.TOTAL_LIMIT: "`max_replicas` over all pools leaves no room for more.",
+    Reason.POOL_REMOVED: "The pool no longer stands in the configuration: its workers are drained.",
+}

@@ -1,0 +1,153 @@
+"""The rules between demand and the final count. Each looks at one proposal and answers with a step, or None.
+
+Every rule is small, pure, and does one thing; their order is stated once, in `decide.RULES`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from autoscaler.model import Damping, Phase, PoolMemory, PoolPolicy, PoolView, Step
+from autoscaler.policy.reasons import Reason
+
+SHORTEST_WINDOW_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A count on its way through the rules, with everything they may look at."""
+
+    policy: PoolPolicy
+    view: PoolView
+    memory: PoolMemory
+    now: float
+    count: int
+    recommended: int = 0
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def current(self) -> int:
+        """Replicas that serve or will."""
+        return self.view.current
+
+    def step(self, rule: str, after: int, reason: Reason, because: str) -> Step | None:
+        """A step of this rule, None where it changes nothing."""
+        return Step(rule, self.count, after, reason, because) if after != self.count else None
+
+    def take(self, step: Step | None) -> Proposal:
+        """The proposal after this step."""
+        return self if step is None else replace(self, count=step.after, steps=(*self.steps, step))
+
+
+def activation(p: Proposal) -> Step | None:
+    """One replica at least, while anything waits, was left behind, or sits scheduled in a worker's memory."""
+    if p.view.waiting > 0 and p.count < 1:
+        return p.step("activation", 1, Reason.ACTIVATED, f"{p.view.waiting} waiting need at least one replica")
+    holders = sum(1 for r in p.view.replicas if r.scheduled and r.phase is not Phase.DRAINING)
+    if holders > p.count:
+        return p.step("activation", holders, Reason.HOLDS_SCHEDULED, f"{holders} replicas hold scheduled tasks")
+    if p.view.leftover > 0 and p.count < 1:
+        because = f"{p.view.leftover} unacknowledged tasks of workers that are gone: only a living worker brings them back"
+        return p.step("activation", 1, Reason.UNACKNOWLEDGED, because)
+    return None
+
+
+def stabilization(p: Proposal) -> Step | None:
+    """Down only to the highest, up only to the lowest recommendation of the window.
+
+    The first look at a pool counts its current size as a recommendation, so a restart never shrinks anything at once.
+    """
+    if p.count < p.current:
+        seconds = window_seconds(p.policy.scale_down, p.memory)
+        keep = min(p.current, max(_recent(p, seconds), default=0))
+        because = f"{keep} were needed within the last {seconds:.0f} s"
+        return p.step("stabilization", max(p.count, keep), Reason.SCALE_DOWN_STABILIZED, because)
+    seconds = window_seconds(p.policy.scale_up, p.memory)
+    if p.count > p.current > 0 and seconds > 0:
+        least = max(p.current, min(_recent(p, seconds), default=p.count))
+        because = f"the least needed within the last {seconds:.0f} s was {least}"
+        return p.step("stabilization", min(p.count, least), Reason.SCALE_UP_STABILIZED, because)
+    return None
+
+
+def window_seconds(damping: Damping, memory: PoolMemory) -> float:
+    """The length of a stabilization window; automatic is the price of a restart, three times start + stop.
+
+    >>> window_seconds(Damping(), PoolMemory(boot_seconds=5.0, stop_seconds=1.0))
+    18.0
+    """
+    if damping.stabilization_seconds is not None:
+        return damping.stabilization_seconds
+    return max(SHORTEST_WINDOW_SECONDS, 3.0 * (memory.boot_seconds + memory.stop_seconds))
+
+
+def _recent(p: Proposal, seconds: float) -> list[int]:
+    """Recommendations of the window, the present one included; the current size stands in for a history not yet made."""
+    since = p.now - seconds
+    past = p.memory.recommendations or ((p.now, p.current),)
+    return [count for at, count in past if at > since] + [p.recommended]
+
+
+def max_step(p: Proposal) -> Step | None:
+    """No further in one decision than `max_step` of this direction.
+
+    >>> from autoscaler.model import Damping
+    >>> _largest_step(Damping(max_step_percent=50.0), current=5)
+    3
+    """
+    if p.count > p.current:
+        ceiling = p.current + _largest_step(p.policy.scale_up, p.current)
+        because = f"at most {ceiling - p.current} more in one decision"
+        return p.step("max_step", min(p.count, ceiling), Reason.SCALE_UP_LIMIT, because)
+    floor = p.current - _largest_step(p.policy.scale_down, p.current)
+    because = f"at most {p.current - floor} fewer in one decision"
+    return p.step("max_step", max(p.count, floor), Reason.SCALE_DOWN_LIMIT, because)
+
+
+def _largest_step(damping: Damping, current: int) -> int:
+    if damping.max_step is not None:
+        return damping.max_step
+    if damping.max_step_percent is not None:
+        return max(1, math.ceil(current * damping.max_step_percent / 100.0))
+    return 1_000_000
+
+
+def cooldown(p: Proposal) -> Step | None:
+    """No second change in the same direction within its cooldown; from zero there is none."""
+    up = p.count > p.current
+    damping, last = (p.policy.scale_up, p.memory.last_up) if up else (p.policy.scale_down, p.memory.last_down)
+    if last is None or p.count == p.current or (up and p.current == 0):
+        return None
+    left = damping.cooldown_seconds - max(0.0, p.now - last)
+    if left <= 0:
+        return None
+    because = f"the last change {'up' if up else 'down'} was {p.now - last:.0f} s ago, {left:.0f} s of the cooldown are left"
+    return p.step("cooldown", p.current, Reason.COOLING_DOWN, because)
+
+
+def backoff(p: Proposal) -> Step | None:
+    """No start while the pool's workers keep ending badly."""
+    left = p.memory.backoff_until - p.now
+    if p.count <= p.current or left <= 0:
+        return None
+    because = f"{p.memory.failures} workers in a row ended badly, the next start is in {left:.0f} s"
+    return p.step("backoff", p.current, Reason.BACKING_OFF, because)
+
+
+def blindness(p: Proposal) -> Step | None:
+    """What cannot be seen blocks scaling down; scaling up on what can be seen goes on."""
+    if not p.view.blind or p.count >= p.current:
+        return None
+    return p.step("blind", p.current, Reason.BLIND, "; ".join(p.view.blind))
+
+
+def bounds(p: Proposal) -> Step | None:
+    """min <= count <= max, always; an excess is drained, never killed."""
+    if p.policy.removed:
+        return p.step("bounds", 0, Reason.POOL_REMOVED, "the pool no longer stands in the configuration")
+    if p.count > p.policy.replicas_max:
+        return p.step("bounds", p.policy.replicas_max, Reason.TOO_MANY_REPLICAS, f"replicas.max is {p.policy.replicas_max}")
+    if p.count < p.policy.replicas_min:
+        return p.step("bounds", p.policy.replicas_min, Reason.TOO_FEW_REPLICAS, f"replicas.min is {p.policy.replicas_min}")
+    return None

@@ -1,0 +1,92 @@
+"""Which replicas to start, drain, kill and remove, once the count is known.
+
+Victims: not yet ready first, then idle, then the least busy, then the youngest. Nobody is asked to leave twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from autoscaler.model import Action, ActionKind, Drain, Phase, PoolView, Replica
+from autoscaler.policy.rules import Proposal
+
+
+def actions(p: Proposal, instance: str) -> tuple[Action, ...]:
+    """Everything to do for one pool; nothing at all while its containers cannot be listed."""
+    if not p.view.fleet_seen:
+        return ()
+    return (*_removals(p.view), *_kills(p), *_drains(p), *_starts(p, instance))
+
+
+def _removals(view: PoolView) -> tuple[Action, ...]:
+    return tuple(Action(ActionKind.REMOVE, view.pool, c.name, c.id, f"it ended with exit code {c.exit_code}") for c in view.exited)
+
+
+def _kills(p: Proposal) -> tuple[Action, ...]:
+    """Drains past their deadline, only where `on_timeout: kill` says so."""
+    if not p.policy.kill_on_drain_timeout:
+        return ()
+    late = {d.replica for d in p.memory.drains if not d.killed and p.now - d.since > p.policy.drain_timeout_seconds}
+    because = f"its drain took longer than {p.policy.drain_timeout_seconds:.0f} s and drain.on_timeout is kill"
+    return tuple(
+        Action(ActionKind.KILL, p.policy.name, r.name, r.container_id, because) for r in p.view.of(Phase.DRAINING) if r.name in late
+    )
+
+
+def _drains(p: Proposal) -> tuple[Action, ...]:
+    victims = sorted((r for r in p.view.of(Phase.STARTING, Phase.READY, Phase.LOST) if r.container_id), key=_cost)
+    chosen = victims[: max(0, p.current - p.count)]
+    return tuple(Action(ActionKind.DRAIN, p.policy.name, r.name, r.container_id, why_chosen(r)) for r in chosen)
+
+
+def _cost(replica: Replica) -> tuple[int, int, float]:
+    """What a stop would disturb: nothing, an idle one, a busy one (by its load), one nobody can speak for; older ones cost more."""
+    load = (replica.running or 0) + replica.reserved + replica.scheduled
+    if replica.running is None:
+        return (3, 0, -replica.since)
+    if replica.phase is Phase.STARTING and load == 0:
+        return (0, 0, -replica.since)
+    return (2 if load else 1, load, -replica.since)
+
+
+def why_chosen(replica: Replica) -> str:
+    """Why this replica and not another, in words."""
+    if replica.running is None:
+        return "nobody says what it runs, and no other is left to choose"
+    if replica.phase is Phase.STARTING and not replica.running:
+        return "not ready yet, so nothing is lost by taking it back"
+    if replica.is_idle:
+        return "idle"
+    return f"the least busy: {replica.running} running, {replica.reserved} prefetched, {replica.scheduled} scheduled"
+
+
+def _starts(p: Proposal, instance: str) -> tuple[Action, ...]:
+    taken = {r.name for r in p.view.replicas} | {c.name for c in p.view.exited}
+    names = (n for n in _names(instance, p.policy.name, p.now) if n not in taken)
+    because = p.steps[-1].because if p.steps else ""
+    return tuple(Action(ActionKind.START, p.policy.name, next(names), because=because) for _ in range(p.count - p.current))
+
+
+def _names(instance: str, pool: str, now: float) -> Names:
+    return Names(f"{instance}-{pool}", f"{now:.6f}")
+
+
+class Names:
+    """An endless row of names that were never used before: six hex digits from the pool, the time and a serial number."""
+
+    def __init__(self, stem: str, salt: str) -> None:
+        self._stem, self._salt, self._serial = stem, salt, 0
+
+    def __iter__(self) -> Names:
+        return self
+
+    def __next__(self) -> str:
+        self._serial += 1
+        digits = hashlib.sha256(f"{self._stem}/{self._salt}/{self._serial}".encode()).hexdigest()[:6]
+        return f"{self._stem}-{digits}"
+
+
+def drain_of(action: Action, view: PoolView, now: float) -> Drain:
+    """What is remembered of a drain that was begun."""
+    idle = any(r.name == action.replica and r.is_idle for r in view.replicas)
+    return Drain(action.replica, now, action.because, was_idle=idle)
