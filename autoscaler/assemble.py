@@ -1,0 +1,59 @@
+"""Builds the neighbours' rooms from the settings: which fleet, which sources, which worker specs.
+
+Used by the daemon, and by `check` and `plan`, which look once without it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from autoscaler.config.models import Settings
+from autoscaler.config.worker import WorkerSpec
+from autoscaler.fleet.contract import Fleet
+from autoscaler.fleet.dry import DryFleet
+from autoscaler.model import Known, Record
+from autoscaler.sources.broker import BrokerSource
+from autoscaler.sources.flower import FlowerSource
+from autoscaler.sources.sight import Source
+from autoscaler.sources.workers import WorkerPages
+
+
+def build_fleet(settings: Settings, *, dry_run: bool) -> Fleet:
+    """The fleet that the settings name; a dry one refuses every mutating call."""
+    fleet: Fleet
+    if settings.fleet.type == "process":
+        from autoscaler.fleet.process import ProcessFleet
+
+        fleet = ProcessFleet(Path(settings.state), settings.instance)
+    else:
+        from autoscaler.fleet.docker import DockerFleet
+
+        fleet = DockerFleet(settings.fleet.host, settings.instance, settings.fleet.timeout)
+    return DryFleet(fleet) if dry_run else fleet
+
+
+def build_sources(settings: Settings) -> tuple[Source, ...]:
+    """Flower, the active broker where one is given, and the workers' own pages where a pool has them."""
+    sources: list[Source] = [FlowerSource(settings.flower)]
+    if settings.active_broker and settings.depth_from != "flower":
+        sources.append(BrokerSource(settings.active_broker))
+    if any(pool.worker.metrics_port for pool in settings.pools.values()):
+        sources.append(WorkerPages(min(settings.flower.timeout, 2.0)))
+    return tuple(sources)
+
+
+def worker_specs(settings: Settings) -> dict[str, WorkerSpec]:
+    """How to start a worker of each pool."""
+    return {name: pool.worker for name, pool in settings.pools.items()}
+
+
+def patience_seconds(settings: Settings) -> float:
+    """How long a tick waits for answers before it goes on without the late ones: half an interval, at most 2 s."""
+    return min(settings.flower.timeout, settings.interval / 2, 2.0)
+
+
+def metrics_targets(record: Record | None) -> dict[str, tuple[str, ...]]:
+    """pool -> addresses of its workers' own /metrics pages, as last listed."""
+    listed = record.observation.containers.value if record and isinstance(record.observation.containers, Known) else ()
+    pools = sorted({c.pool for c in listed if c.metrics})
+    return {pool: tuple(c.metrics for c in listed if c.pool == pool and c.metrics) for pool in pools}

@@ -1,0 +1,95 @@
+"""`autoscaler check`: the file first, then every neighbour for real, each finding in words that say what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from autoscaler.assemble import build_fleet, build_sources, worker_specs
+from autoscaler.config.in_force import not_in_force, warnings
+from autoscaler.config.load import load
+from autoscaler.config.models import Settings
+from autoscaler.errors import FleetUnreachable, SightError
+from autoscaler.model import Container
+from autoscaler.sources.sight import Sight, Source, Wanted
+
+SIGNS = {"ok": "ok  ", "warning": "warn", "failed": "FAIL"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    about: str
+    verdict: str
+    """ok, warning or failed."""
+    text: str
+
+
+def check_all(config: Path, *, offline: bool, as_json: bool) -> int:
+    """Print the findings; 0 when nothing failed, else 1. An invalid file raises ConfigError."""
+    settings = load(config, os.environ)
+    findings = [Finding("config", "ok", f"{config}: {len(settings.pools)} pools, hash {settings.hash}")]
+    findings += [Finding("config", "warning", text) for text in (*not_in_force(settings), *warnings(settings))]
+    if not offline:
+        findings += _fleet(settings)
+        findings += asyncio.run(_sources(settings))
+    if as_json:
+        click.echo(json.dumps([{"about": f.about, "verdict": f.verdict, "text": f.text} for f in findings], indent=2))
+    else:
+        for finding in findings:
+            click.echo(f"{SIGNS[finding.verdict]}  {finding.about}: {finding.text}")
+    return 1 if any(f.verdict == "failed" for f in findings) else 0
+
+
+def _fleet(settings: Settings) -> list[Finding]:
+    fleet = build_fleet(settings, dry_run=False)
+    try:
+        count = len(fleet.containers())
+    except FleetUnreachable as error:
+        return [Finding("fleet", "failed", str(error))]
+    found = [Finding("fleet", "ok", f"{settings.fleet.type}: {count} workers of instance {settings.instance!r}")]
+    examine = getattr(fleet, "check", None)
+    return found + ([Finding("fleet", "failed", text) for text in examine(worker_specs(settings))] if examine else [])
+
+
+async def _sources(settings: Settings) -> list[Finding]:
+    queues = tuple(dict.fromkeys(q for pool in settings.pools.values() for q in pool.queues))
+    containers: tuple[Container, ...] = ()
+    sights: dict[str, Sight] = {}
+    findings: list[Finding] = []
+    for source in build_sources(settings):
+        if source.name == "workers":
+            continue
+        finding, sight = await _look(source, Wanted(time.time(), queues, containers))
+        findings.append(finding)
+        findings += [Finding(source.name, "warning", note) for note in (sight.notes if sight else ())]
+        if sight:
+            sights[source.name] = sight
+    return findings + _coverage(queues, sights, brokers=settings.active_broker is not None)
+
+
+async def _look(source: Source, wanted: Wanted) -> tuple[Finding, Sight | None]:
+    try:
+        sight = await source.look(wanted)
+    except SightError as error:
+        return Finding(source.name, "failed", str(error)), None
+    finally:
+        await source.close()
+    return Finding(source.name, "ok", f"answers: {len(sight.queues)} queues, {len(sight.voices)} workers"), sight
+
+
+def _coverage(queues: tuple[str, ...], sights: dict[str, Sight], *, brokers: bool) -> list[Finding]:
+    """Which configured queues nobody can see: those pools would be blind, and could not start from zero."""
+    seen = {queue for sight in sights.values() for queue in sight.queues}
+    remedy = (
+        "the broker did not answer" if brokers
+        else "Flower lists a queue only while a worker that it has inspected consumes it: give the broker under `brokers:`"
+    )  # fmt: skip
+    return [Finding("queues", "failed", f"{queue!r} cannot be seen, so its pool is blind: {remedy}") for queue in queues if queue not in seen]

@@ -1,0 +1,153 @@
+"""The command line: what each command takes, and which room does the work."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from autoscaler import __version__
+from autoscaler.errors import AutoscalerError, ConfigError, LockHeld
+
+INVALID_CONFIG = 78
+LOCK_HELD = 75
+PLAN_HAS_CHANGES = 3
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+config_option = click.option(
+    "--config", "-c", "config", envvar="AUTOSCALER_CONFIG", default="./config.yaml", show_default=True,
+    type=click.Path(path_type=Path), help="The configuration file.",
+)  # fmt: skip
+format_option = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+
+
+def asks_daemon(command: F) -> F:
+    """Options of every command that asks the running daemon."""
+    url = click.option("--url", envvar="AUTOSCALER_URL", default="http://127.0.0.1:8090", show_default=True, help="The daemon's address.")
+    return format_option(url(command))
+
+
+class Commands(click.Group):
+    """Turns expected errors into one clear message and the agreed exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            click.echo(str(error), err=True)
+            raise SystemExit(INVALID_CONFIG) from error
+        except LockHeld as error:
+            click.echo(str(error), err=True)
+            raise SystemExit(LOCK_HELD) from error
+        except (AutoscalerError, OSError) as error:
+            click.echo(f"failed: {error}", err=True)
+            raise SystemExit(1) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(version)s")
+def cli() -> None:
+    """Keeps exactly the right number of Celery worker containers running."""
+
+
+@cli.command()
+@config_option
+@click.option("--dry-run", is_flag=True, help="Decide and report, change nothing.")
+@click.option("--once", is_flag=True, help="One tick, then exit.")
+def run(config: Path, dry_run: bool, once: bool) -> None:
+    """The daemon."""
+    from autoscaler.cli.run import run_daemon
+
+    raise SystemExit(run_daemon(config, dry_run=dry_run, once=once))
+
+
+@cli.command()
+@config_option
+@click.option("--offline", is_flag=True, help="Only the file, no neighbour.")
+@format_option
+def check(config: Path, offline: bool, form: str) -> None:
+    """Validate the file, then try every neighbour for real."""
+    from autoscaler.cli.check import check_all
+
+    raise SystemExit(check_all(config, offline=offline, as_json=form == "json"))
+
+
+@cli.command()
+@config_option
+@format_option
+def plan(config: Path, form: str) -> None:
+    """Look once and show what would be done now and why; exit 3 when something would change."""
+    from autoscaler.cli.plan import plan_once
+
+    raise SystemExit(PLAN_HAS_CHANGES if plan_once(config, as_json=form == "json") else 0)
+
+
+@cli.command()
+@asks_daemon
+@click.option("--watch", is_flag=True, help="Again every two seconds.")
+def status(url: str, form: str, watch: bool) -> None:
+    """What runs, what waits, and why."""
+    from autoscaler.cli.ask import show_status
+
+    show_status(url, as_json=form == "json", watch=watch)
+
+
+@cli.command()
+@click.argument("pool")
+@asks_daemon
+def explain(pool: str, url: str, form: str) -> None:
+    """The last decision about POOL, step by step."""
+    from autoscaler.cli.ask import show_explanation
+
+    show_explanation(url, pool, as_json=form == "json")
+
+
+@cli.command()
+@click.argument("pool", required=False)
+@asks_daemon
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
+def history(pool: str | None, url: str, form: str, limit: int) -> None:
+    """The latest decisions that said something new."""
+    from autoscaler.cli.ask import show_history
+
+    show_history(url, pool, limit, as_json=form == "json")
+
+
+@cli.command()
+def schema() -> None:
+    """The JSON schema of config.yaml, for editors."""
+    from autoscaler.config.schema import schema as build
+
+    click.echo(json.dumps(build(), indent=2))
+
+
+@cli.command()
+def version() -> None:
+    """The version of this program."""
+    click.echo(__version__)
+
+
+@cli.command()
+@click.option("--url", envvar="AUTOSCALER_URL", default="http://127.0.0.1:8090", show_default=True)
+def healthcheck(url: str) -> None:
+    """Whether the loop is alive; answered with the standard library only."""
+    from autoscaler.cli.healthcheck import healthcheck as probe
+
+    raise SystemExit(probe(["--url", url]))
+
+
+@cli.command()
+@click.option("--fleet", type=click.Choice(["process", "docker"]), default="process", show_default=True)
+@click.option("--tasks", default=240, show_default=True, type=click.IntRange(1, 100_000), help="Tasks to send in all.")
+@click.option("--image", default=None, help="Worker image for --fleet docker.")
+def demo(fleet: str, tasks: int, image: str | None) -> None:
+    """A real burst through a real Redis, Flower, Celery and this daemon, with a report."""
+    from autoscaler.demo import run_demo
+
+    raise SystemExit(run_demo(fleet, tasks, image, sys.stdout))

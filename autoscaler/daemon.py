@@ -1,0 +1,236 @@
+"""The composition root: builds the rooms from the settings, runs the loop, and takes everything down again.
+
+Three verbs: `startup`, `run`, `shutdown`. Stopping the daemon never stops a worker: the next start adopts them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import structlog
+
+from autoscaler.assemble import build_fleet, build_sources, metrics_targets, patience_seconds, worker_specs
+from autoscaler.clock import SystemClock
+from autoscaler.config.changes import Change, ConfigFile
+from autoscaler.config.in_force import not_in_force
+from autoscaler.config.models import Settings
+from autoscaler.fleet.hands import Hands
+from autoscaler.lock import StateLock
+from autoscaler.loop import Reporter, tick
+from autoscaler.model import Memory, Record
+from autoscaler.policy.memory import resume
+from autoscaler.report.journal import Journal
+from autoscaler.report.log import LogReporter, configure_logging
+from autoscaler.report.metrics import Metrics
+from autoscaler.report.snapshot import ConfigState, Snapshot
+from autoscaler.sources.eyes import Eyes
+from autoscaler.web.app import Doors, build_app
+from autoscaler.web.server import Server
+
+BUGS_IN_A_ROW_MAX = 10
+"""After so many ticks that failed by a bug of ours the process ends, so that its supervisor starts it afresh."""
+
+
+class Daemon:
+    """One running autoscaler."""
+
+    def __init__(self, config: Path, env: Mapping[str, str], *, dry_run: bool = False) -> None:
+        self.clock = SystemClock()
+        self._forced_dry_run = dry_run
+        self._file = ConfigFile(config, env)
+        change = self._file.refresh()
+        self.settings: Settings = change.settings
+        self._log = structlog.get_logger("autoscaler")
+        self._started_at = self.clock.now()
+        self._config_loaded_at = self._started_at
+        self._problems: tuple[str, ...] = ()
+        self._needs_restart: tuple[str, ...] = ()
+        self._bugs: tuple[str, ...] = ()
+        self._bugs_in_a_row = 0
+        self._last_tick = time.monotonic()
+        self._record: Record | None = None
+        self._memory = Memory()
+        self.snapshot = self._snapshot(0.0)
+
+    # ------------------------------------------------------------ startup
+
+    def startup(self) -> None:
+        """Take the lock, open the journal, build eyes and hands, serve the API. Raises LockHeld, OSError."""
+        settings, state = self.settings, Path(self.settings.state)
+        configure_logging(settings.log, secrets=_secrets(settings))
+        self._lock = StateLock(state)
+        self._journal = Journal(state / "journal.sqlite3")
+        kept = self._journal.load_memory()
+        self._memory = resume(kept[0]) if kept else Memory()
+        self._fleet = build_fleet(settings, dry_run=self._dry_run)
+        self._eyes = Eyes(
+            self._fleet.containers,
+            build_sources(settings),
+            depth_from=settings.depth_from,
+            max_age_seconds=settings.flower.max_age,
+            patience_seconds=patience_seconds(settings),
+        )
+        self._hands = Hands(self._fleet, patience_seconds=patience_seconds(settings))
+        self._configure_hands()
+        self._metrics = Metrics(lambda: self.snapshot)
+        self._reporters: tuple[Reporter, ...] = (self._journal.record, self._metrics.record, LogReporter())
+        self._server = Server(build_app(self._doors()), settings.api.listen)
+        self._server.start()
+        self._announce(kept is not None)
+
+    def _announce(self, remembered: bool) -> None:
+        settings = self.settings
+        self._log.info(
+            "autoscaler started",
+            pools=list(settings.pools),
+            fleet=settings.fleet.type,
+            dry_run=self._dry_run,
+            listen=settings.api.listen,
+            memory="from the journal" if remembered else "none: windows begin with what runs now",
+        )
+        for text in not_in_force(settings):
+            self._log.warning("not in force", what=text)
+
+    @property
+    def _dry_run(self) -> bool:
+        return self._forced_dry_run or self.settings.dry_run
+
+    def _doors(self) -> Doors:
+        return Doors(
+            snapshot=lambda: self.snapshot,
+            metrics=self._metrics.render,
+            decisions=self._journal.decisions,
+            history=self._journal.ticks,
+            reload=self.clock.nudge,
+            alive=self.alive,
+            tokens=lambda: tuple(t.get_secret_value() for t in self.settings.api.tokens),
+            counted=self._metrics.count_request,
+        )
+
+    # ------------------------------------------------------------ run
+
+    def run(self, *, once: bool = False) -> int:
+        """Tick until asked to stop; returns the exit code."""
+        while True:
+            due = self.clock.now() + self.settings.interval
+            self._one_tick()
+            if self._bugs_in_a_row >= BUGS_IN_A_ROW_MAX:
+                self._log.critical("giving up after too many failed ticks: workers are left as they are", bugs=self._bugs)
+                return 1
+            if once:
+                return 1 if self._bugs_in_a_row else 0
+            if not self.clock.wait(due):
+                return 0
+
+    def _one_tick(self) -> None:
+        began = time.monotonic()
+        try:
+            self._take_up(self._file.refresh())
+            record, memory = tick(self.settings.policies(), self._memory, self._eyes, self._hands, self.clock.now())
+            self._record, self._memory = record, memory
+            self._bugs, self._bugs_in_a_row = (), 0
+        except Exception as bug:  # a bug of ours must not stop the loop: acting stops for this tick, the workers stay
+            self._bugs_in_a_row += 1
+            self._bugs = (f"{type(bug).__name__}: {bug}",)
+            self._log.exception("this tick failed by a bug; nothing was changed", in_a_row=self._bugs_in_a_row)
+            return
+        finally:
+            self._last_tick = time.monotonic()
+        seconds = self._last_tick - began
+        self.snapshot = self._snapshot(seconds)
+        self._metrics.observe_tick(seconds)
+        for report in self._reporters:
+            self._guarded(report, record, memory)
+
+    def _guarded(self, report: Reporter, record: Record, memory: Memory) -> None:
+        """Telling must never stop the loop."""
+        try:
+            report(record, memory)
+        except Exception:
+            self._log.exception("a report failed", report=type(report).__name__)
+
+    def _take_up(self, change: Change) -> None:
+        """Put an edited configuration in force, whole, or say once why it was refused."""
+        if change.problems != self._problems:
+            self._problems = change.problems
+            for problem in change.problems:
+                self._log.error("configuration refused, the old one stays in force", problem=problem)
+        self._needs_restart = change.needs_restart
+        if not change.changed:
+            return
+        old, self.settings = self.settings, change.settings
+        self._config_loaded_at = self.clock.now()
+        configure_logging(self.settings.log, secrets=_secrets(self.settings))
+        self._log.info("configuration in force", hash=self.settings.hash, changes=list(change.diff))
+        for key in change.needs_restart:
+            self._log.warning("this change needs a restart", key=key)
+        if _eyes_differ(old, self.settings):
+            self._eyes.configure(
+                build_sources(self.settings),
+                depth_from=self.settings.depth_from,
+                max_age_seconds=self.settings.flower.max_age,
+                patience_seconds=patience_seconds(self.settings),
+            )
+        if old.dry_run != self.settings.dry_run:
+            self._fleet = build_fleet(self.settings, dry_run=self._dry_run)
+        self._configure_hands()
+
+    def _configure_hands(self) -> None:
+        broker = self.settings.active_broker
+        url = broker.url.get_secret_value() if broker else None
+        self._hands.configure(worker_specs(self.settings), url, self._fleet)
+
+    def _snapshot(self, tick_seconds: float) -> Snapshot:
+        broker = self.settings.active_broker
+        return Snapshot(
+            started_at=self._started_at,
+            policies=self.settings.policies(),
+            config=ConfigState(
+                self.settings.hash, self._config_loaded_at, self._problems, self._needs_restart, not_in_force(self.settings)
+            ),
+            memory=self._memory,
+            record=self._record,
+            tick_seconds=tick_seconds,
+            dry_run=self._dry_run,
+            active_broker=broker.name if broker else None,
+            metrics_targets=metrics_targets(self._record),
+            journal_errors=self._journal.errors if self._record else 0,
+            act_errors=self._bugs,
+        )
+
+    def alive(self) -> tuple[bool, str]:
+        """Whether the loop still ticks; never depends on Flower, the broker or the engine."""
+        late = time.monotonic() - self._last_tick
+        limit = 3 * self.settings.interval + 10.0
+        return late <= limit, f"the last tick ended {late:.1f} s ago" + ("" if late <= limit else f", more than {limit:.0f} s")
+
+    # ------------------------------------------------------------ shutdown
+
+    def shutdown(self) -> None:
+        """Stop telling and seeing within a few seconds; the workers are left running."""
+        steps: tuple[Callable[[], None], ...] = (
+            self._server.stop,
+            self._eyes.close,
+            self._hands.close,
+            self._journal.close,
+            self._lock.release,
+        )
+        self._log.info("autoscaler stopped, the workers are left running")
+        for step in steps:
+            try:
+                step()
+            except Exception:
+                self._log.exception("shutdown step failed", step=step.__qualname__)
+
+
+def _eyes_differ(old: Settings, new: Settings) -> bool:
+    parts = ("flower", "brokers", "depth_from", "interval")
+    return any(getattr(old, part) != getattr(new, part) for part in parts)
+
+
+def _secrets(settings: Settings) -> tuple[str, ...]:
+    """Every secret value of the configuration, so that none can reach a log line."""
+    hidden = [settings.flower.password, settings.flower.token, *settings.api.tokens, *(b.url for b in settings.brokers)]
+    return tuple(value for secret in hidden if secret and (value := secret.get_secret_value()))
