@@ -86,22 +86,25 @@ async def fetch(client: httpx.AsyncClient, url: str, *, deadline_seconds: float,
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError) as error:
         raise SourceUnreachable(f"{place(url)} is not an address that can be asked: write it like http://host:5555") from error
     except (httpx.HTTPError, OSError) as error:
-        raise SourceUnreachable(f"cannot reach {place(url)}: {_cause(error)}") from error
+        raise SourceUnreachable(f"cannot reach {_origin(url)}: {_cause(error)}") from error
 
 
 def place(url: str) -> str:
     """The address as it may be shown: scheme, host, port and path, without user, password and query.
 
-    >>> place("http://admin:hunter2@flower:5555/flower/metrics?key=1")
+    >>> place("http://admin:secret@flower:5555/flower/metrics?key=1")
     'http://flower:5555/flower/metrics'
     """
     try:
         parts = httpx.URL(url)
     except (httpx.InvalidURL, UnicodeError):
         return "the address"
-    if not parts.host:
-        return "the address"
-    return f"{parts.scheme}://{parts.netloc.decode('ascii')}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc.decode('ascii')}{parts.path}" if parts.host else "the address"
+
+
+def _origin(url: str) -> str:
+    """The same without the path: what cannot be reached is the program, not one of its pages."""
+    return place(url).removesuffix(httpx.URL(url).path)
 
 
 def _refuse_redirect(response: httpx.Response, url: str) -> None:

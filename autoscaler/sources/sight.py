@@ -38,6 +38,8 @@ class Voice:
     finished: int | None = None
     heard_at: float | None = None
     """When the worker itself was last heard (heartbeat or answer); None when the source cannot tell."""
+    heard_every: float | None = None
+    """Seconds between its heartbeats, where the source knows: what silence means depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Sight:
     unacked: Mapping[str, int] | None = None
     """Unacknowledged messages per queue; None where this source cannot see them."""
     voices: Mapping[str, Voice] = field(default_factory=dict)
+    gaps: Mapping[str, str] = field(default_factory=dict)
+    """Wanted queues that could not be read, each with why and what to do, in the operator's words."""
     notes: tuple[str, ...] = ()
     """Trouble that did not spoil the whole answer, in the operator's words."""
 
