@@ -1,0 +1,76 @@
+"""The nouns as plain JSON values, and Memory back again.
+
+The journal, the API and the command line hand frozen dataclasses in and get dicts, lists, numbers and text out. Readings
+carry a `kind` (known, stale, unknown), so that no reader can take "nobody can say" for zero.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from enum import Enum
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from autoscaler.model import Known, Memory, Stale, Unknown
+
+_KINDS: dict[type, str] = {Known: "known", Stale: "stale", Unknown: "unknown"}
+_MEMORY = TypeAdapter(Memory)
+
+
+def to_plain(value: Any) -> Any:
+    """The same value in JSON's own types; a number that JSON does not have (NaN, infinity) becomes null.
+
+    >>> to_plain(Unknown("no broker is read directly"))
+    {'kind': 'unknown', 'why': 'no broker is read directly', 'source': ''}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Enum):
+        return value.value
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_plain(item) for item in value]
+    kind = _KINDS.get(type(value))
+    return ({"kind": kind} if kind else {}) | {name: to_plain(getattr(value, name)) for name in _names(type(value))}
+
+
+def to_json(value: Any) -> str:
+    """One line of JSON, compact, keys in the order of the dataclass."""
+    return json.dumps(to_plain(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def memory_from_json(text: str) -> Memory | None:
+    """Memory as it was written, or None where the text is not wholly and exactly that.
+
+    Half a memory is worse than none: it could let a drain be forgotten or a window be cut short. Unknown keys are ignored,
+    so that an older version may read what a newer one wrote.
+    """
+    try:
+        json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        return _MEMORY.validate_json(text, strict=True)
+    except (ValueError, RecursionError):
+        return None
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits} is too large")
+    return number
