@@ -76,6 +76,7 @@ class FlowerSource:
             voices=self._voices(online, workers, _entries(metrics), wanted.now),
             gaps={queue: _gap(queue, lengths) for queue in wanted.queues if queue not in depths},
             notes=_notes(lengths, status, workers, metrics),
+            whole=not isinstance(lengths, SightError) and not isinstance(status, SightError),
         )
 
     async def close(self) -> None:
@@ -114,7 +115,8 @@ def _client(settings: FlowerSettings) -> tuple[httpx.AsyncClient, bool]:
 
 def _online(status: Page[bool] | SightError, workers: Page[Beat] | SightError) -> Mapping[str, bool | None]:
     """Every worker that Flower lists; the workers page says the same as the API and may be open while the API is closed."""
-    return {**{name: beat.online for name, beat in _entries(workers).items()}, **_entries(status)}
+    by_page: dict[str, bool | None] = {name: beat.online for name, beat in _entries(workers).items()}
+    return by_page if isinstance(status, SightError) else {**by_page, **status.entries}
 
 
 def _pulses(before: Mapping[str, _Pulse] | None, workers: Mapping[str, Beat], now: float) -> dict[str, _Pulse]:

@@ -55,6 +55,8 @@ class Sight:
     """Wanted queues that could not be read, each with why and what to do, in the operator's words."""
     notes: tuple[str, ...] = ()
     """Trouble that did not spoil the whole answer, in the operator's words."""
+    whole: bool = True
+    """False where a part that decisions need could not be read: the source counts as down, what it gave is used."""
 
 
 class Source(Protocol):

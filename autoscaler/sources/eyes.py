@@ -1,0 +1,269 @@
+"""The eyes of the loop: all sources and the list of containers asked at once, and one Observation whatever they do.
+
+The loop's thread calls `look`; one daemon thread runs an asyncio loop for all sources, and one lists the containers, because
+that call may hang in the engine's library. Each neighbour has at most one look in flight. `look` waits for all of them together
+until its patience ends and goes on with what is there: a late answer is taken up by a later tick, with the time it was asked for.
+So a neighbour that hangs costs a tick its patience and nothing more, and leaves behind one waiting look, not one per tick.
+
+`now` is the tick's only wall clock; how long something took is measured by the monotonic one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from autoscaler.errors import SightError
+from autoscaler.model import Container, ContainerState, Known, Observation, Policies, Reading, SourceSight, Stale
+from autoscaler.sources.merge import Answer, DepthFrom, merge
+from autoscaler.sources.sight import Sight, Source, Wanted
+
+T = TypeVar("T")
+
+FLEET = "fleet"
+CLOSING_SECONDS = 1.0
+NEVER = 0.0
+"""`SourceSight.at` of a source that has not answered since the start."""
+
+
+class Eyes:
+    """Looks at everything once per tick; owned by the loop's thread."""
+
+    def __init__(
+        self,
+        list_containers: Callable[[], tuple[Container, ...]],
+        sources: Sequence[Source],
+        *,
+        depth_from: DepthFrom,
+        max_age_seconds: float,
+        patience_seconds: float,
+    ) -> None:
+        self._list_containers = list_containers
+        self._fleet: _Watch[tuple[Container, ...]] = _Watch(FLEET)
+        self._watches: dict[Source, _Watch[Sight]] = {}
+        self._seers = _SourceThread()
+        self.configure(sources, depth_from=depth_from, max_age_seconds=max_age_seconds, patience_seconds=patience_seconds)
+
+    def configure(self, sources: Sequence[Source], *, depth_from: DepthFrom, max_age_seconds: float, patience_seconds: float) -> None:
+        """Take other sources and limits from the next look on.
+
+        Sources that are not among the new ones are closed, and what they still answer is dropped: it was asked under other
+        settings. One that stays keeps its last answer.
+        """
+        gone = [source for source in self._watches if source not in sources]
+        self._seers.close(gone, [self._watches[source] for source in gone])
+        self._watches = {source: self._watches.get(source) or _Watch(source.name) for source in sources}
+        self._depth_from: DepthFrom = depth_from
+        self._max_age = max_age_seconds
+        self._patience = patience_seconds
+
+    def look(self, policies: Policies, now: float) -> Observation:
+        """Ask everybody who is not still being asked, wait at most the patience, and put together what is there."""
+        wanted = Wanted(now, _queues(policies), self._running())
+        self._fleet.ask(now, partial(_in_thread, self._list_containers))
+        for source, watch in self._watches.items():
+            watch.ask(now, partial(self._begin, source, wanted))
+        watches: list[_Watch[Any]] = [*self._watches.values(), self._fleet]
+        wait([watch.flight.future for watch in watches if watch.flight], timeout=self._patience)
+        for watch in watches:
+            watch.take_up()
+        queues, workers = merge(
+            wanted.queues,
+            {watch.name: watch.told() for watch in self._watches.values()},
+            depth_from=self._depth_from,
+            now=now,
+            max_age_seconds=self._max_age,
+        )
+        return Observation(now, queues, workers, self._containers(now), tuple(watch.sight() for watch in watches))
+
+    def close(self) -> None:
+        """Cancel what is in flight, close the sources and end the thread, within 2 s even if one of them hangs."""
+        self._seers.close(list(self._watches), list(self._watches.values()))
+        self._watches = {}
+        self._seers.stop()
+
+    def _begin(self, source: Source, wanted: Wanted) -> Future[_Looked[Sight]]:
+        return self._seers.start(_looked(source.look(wanted), self._max_age))
+
+    def _running(self) -> tuple[Container, ...]:
+        return tuple(c for c in self._fleet.answer.value or () if c.state is ContainerState.RUNNING)
+
+    def _containers(self, now: float) -> Reading[tuple[Container, ...]]:
+        """The list is acted on only in the tick in which it came: an old one may name what is gone, and miss what was started."""
+        reading = self._fleet.told().reading(now, self._max_age)
+        if isinstance(reading, Known) and not self._fleet.is_fresh:
+            return Stale(reading.value, reading.at, reading.source, self._fleet.waiting())
+        return reading
+
+
+# ---------------------------------------------------------------- one look at one neighbour
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked(Generic[T]):
+    """How a look ended: a value, or why there is none."""
+
+    seconds: float
+    value: T | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight(Generic[T]):
+    """A look that has not been taken up yet."""
+
+    future: Future[_Looked[T]]
+    asked_at: float
+    began: float
+
+
+class _Watch(Generic[T]):
+    """What is known of one neighbour: its newest answer, and the one look that may be in flight."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.flight: _Flight[T] | None = None
+        self.answer: Answer[T] = Answer(name, NEVER)
+        self.is_fresh = False
+        """Whether an answer, good or bad, came since the look before."""
+        self._seconds = 0.0
+
+    def ask(self, now: float, start: Callable[[], Future[_Looked[T]]]) -> None:
+        """Begin a look, unless one is in flight; one that ended since the last tick is taken up first."""
+        self.is_fresh = False
+        self.take_up()
+        if self.flight is None:
+            self.flight = _Flight(start(), now, time.monotonic())
+
+    def take_up(self) -> None:
+        """Make the look in flight, if it has ended, the newest answer; a failed one leaves the last value in place."""
+        if not self.flight or not self.flight.future.done():
+            return
+        flight, self.flight = self.flight, None
+        if flight.future.cancelled():
+            return
+        looked = flight.future.result()
+        self.is_fresh, self._seconds = True, looked.seconds
+        good = looked.value is not None
+        self.answer = Answer(
+            self.name,
+            asked_at=flight.asked_at if good else self.answer.asked_at,
+            value=looked.value if good else self.answer.value,
+            error=looked.error,
+        )
+
+    def told(self) -> Answer[T]:
+        """The newest answer; of a neighbour that has never spoken, how long it has been silent."""
+        if self.answer.value is None and not self.answer.error:
+            return Answer(self.name, NEVER, error=self.waiting())
+        return self.answer
+
+    def waiting(self) -> str:
+        """How long the look in flight has been waited for, in words."""
+        return f"has not answered for {self._waited():.1f} s"
+
+    def sight(self) -> SourceSight:
+        """How it answered, for status and metrics."""
+        detail = self.answer.error or ("" if self.is_fresh else self.waiting())
+        notes, whole = (value.notes, value.whole) if isinstance(value := self.answer.value, Sight) else ((), True)
+        return SourceSight(
+            name=self.name,
+            up=not detail and whole,
+            detail=detail or "; ".join(notes),
+            seconds=self._seconds if self.is_fresh else self._waited(),
+            at=self.answer.asked_at,
+        )
+
+    def _waited(self) -> float:
+        return time.monotonic() - self.flight.began if self.flight else 0.0
+
+
+async def _looked(look: Awaitable[T], limit_seconds: float) -> _Looked[T]:
+    """The end of a look as a value. Sources have deadlines of their own; the limit here only frees one that forgot."""
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(limit_seconds):
+            value = await look
+    except Exception as error:
+        return _Looked(time.monotonic() - began, error=_words(error))
+    return _Looked(time.monotonic() - began, value)
+
+
+def _in_thread(call: Callable[[], T]) -> Future[_Looked[T]]:
+    """The same for a call that blocks: in a daemon thread of its own, which nothing waits for when the process ends."""
+    future: Future[_Looked[T]] = Future()
+
+    def run() -> None:
+        began = time.monotonic()
+        try:
+            value = call()
+        except Exception as error:
+            future.set_result(_Looked(time.monotonic() - began, error=_words(error)))
+        else:
+            future.set_result(_Looked(time.monotonic() - began, value))
+
+    threading.Thread(target=run, name="list-containers", daemon=True).start()
+    return future
+
+
+def _words(error: Exception) -> str:
+    """An expected trouble speaks for itself; anything else is a fault of ours, named by its type because its text may hold a secret."""
+    if isinstance(error, SightError):
+        return str(error)
+    if isinstance(error, TimeoutError):
+        return "did not answer in time"
+    return f"the look failed by a fault of the autoscaler itself ({type(error).__name__}): please report it"
+
+
+def _queues(policies: Policies) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(queue for pool in policies.pools.values() for queue in pool.queues))
+
+
+# ---------------------------------------------------------------- the sources' thread
+
+
+class _SourceThread:
+    """One daemon thread with one asyncio loop, in which all looks at sources run."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="sources", daemon=True)
+        self._thread.start()
+
+    def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Begin a piece of work there."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def close(self, sources: Sequence[Source], watches: Sequence[_Watch[Sight]]) -> None:
+        """Cancel the looks in flight and close the sources, as far as they let us."""
+        for watch in watches:
+            if watch.flight:
+                watch.flight.future.cancel()
+        if sources:
+            wait([self.start(_closed(source)) for source in sources], timeout=CLOSING_SECONDS)
+
+    def stop(self) -> None:
+        """End the thread; one that hangs in a source is left to the end of the process."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(CLOSING_SECONDS / 2)
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+
+async def _closed(source: Source) -> None:
+    """Close one source; how it fails is of no interest any more."""
+    try:
+        async with asyncio.timeout(CLOSING_SECONDS):
+            await source.close()
+    except Exception:  # noqa: S110 - it is being thrown away
+        pass
