@@ -21,7 +21,8 @@ class StateLock:
             self._file.seek(0)
             holder = self._file.read().strip() or "unknown"
             self._file.close()
-            raise LockHeld(f"another instance (process {holder}) holds the lock on {state}: stop it, or give this one its own `state`") from error
+            text = f"another instance (process {holder}) holds the lock on {state}: stop it, or give this one its own `state`"
+            raise LockHeld(text) from error
         self._file.truncate(0)
         self._file.write(str(os.getpid()))
         self._file.flush()

@@ -92,4 +92,5 @@ def _coverage(queues: tuple[str, ...], sights: dict[str, Sight], *, brokers: boo
         "the broker did not answer" if brokers
         else "Flower lists a queue only while a worker that it has inspected consumes it: give the broker under `brokers:`"
     )  # fmt: skip
-    return [Finding("queues", "failed", f"{queue!r} cannot be seen, so its pool is blind: {remedy}") for queue in queues if queue not in seen]
+    unseen = [queue for queue in queues if queue not in seen]
+    return [Finding("queues", "failed", f"{queue!r} cannot be seen, so its pool is blind: {remedy}") for queue in unseen]
