@@ -79,7 +79,7 @@ def _window(old: PoolMemory, decided: PoolDecision, now: float) -> tuple[tuple[f
     What was recommended blindly counts as the current size, so that the window begins anew when sight returns.
 
     >>> [count for _, count in _thin(((1, 3), (2, 5), (3, 4), (4, 4), (5, 2)))]
-    [3, 5, 4, 2]
+    [5, 4, 2]
     """
     seed = old.recommendations or ((now, decided.current),)
     blind = decided.view.blind and decided.recommended < decided.current

@@ -1,0 +1,60 @@
+"""The cap over all pools."""
+
+from builders import NOW, a_policy, calm, container, fleet, policies, pool_of, seen
+
+from autoscaler.model import Drain, Memory, PoolMemory
+from autoscaler.policy.decide import decide
+from autoscaler.policy.reasons import Reason
+
+
+def test_room_is_shared_evenly():
+    """Two pools that both want everything get half each."""
+    settings = policies(a_policy("a"), a_policy("b"), max_replicas=6)
+    made = decide(settings, seen(waiting={"a": 9, "b": 9}), Memory(), NOW)
+
+    assert (3, 3) == (pool_of(made, "a").desired, pool_of(made, "b").desired)
+    assert Reason.TOTAL_LIMIT == pool_of(made, "a").reason
+
+
+def test_minima_come_first():
+    """A pool below its minimum is served before anybody's wishes."""
+    settings = policies(a_policy("a"), a_policy("b", replicas_min=3), max_replicas=4)
+    made = decide(settings, seen(waiting={"a": 9, "b": 0}), Memory(), NOW)
+
+    assert (1, 3) == (pool_of(made, "a").desired, pool_of(made, "b").desired)
+
+
+def test_running_replicas_are_not_pushed_out_by_wishes():
+    """A pool that works keeps what it has; only the room that is left is shared."""
+    settings = policies(a_policy("a"), a_policy("b"), max_replicas=4)
+    look = seen(waiting={"a": 0, "b": 9}, **fleet(1, 1, 1, pool="a"))
+    made = decide(settings, look, Memory(), NOW)
+
+    assert (3, 1) == (pool_of(made, "a").desired, pool_of(made, "b").desired)
+
+
+def test_lowered_cap_drains_the_largest():
+    """When the cap falls below what runs, the pool furthest above its minimum gives way."""
+    settings = policies(a_policy("a"), a_policy("b"), max_replicas=3)
+    big, small = fleet(1, 1, 1, 1, pool="a"), fleet(1, pool="b")
+    look = seen(waiting={"a": 0, "b": 0}, containers=big["containers"] + small["containers"], workers=big["workers"] + small["workers"])
+    made = decide(settings, look, Memory(), NOW)
+
+    assert (2, 1) == (pool_of(made, "a").desired, pool_of(made, "b").desired)
+
+
+def test_draining_replicas_still_take_room():
+    """A draining worker uses the host until it has left."""
+    settings = policies(a_policy("a"), max_replicas=2)
+    look = seen(waiting={"a": 5}, containers=[container("a0", pool="a")])
+    memory = Memory({"a": PoolMemory(drains=(Drain("a0", NOW - 5, "x"),))})
+
+    assert pool_of(decide(settings, look, memory, NOW), "a").desired == 1
+
+
+def test_enough_room_changes_nothing():
+    """Below the cap nobody hears of it."""
+    look = seen(waiting=2, **fleet(1))
+    made = decide(policies(max_replicas=3), look, calm(look), NOW)
+
+    assert all(step.rule != "budget" for step in pool_of(made).steps)

@@ -1,0 +1,150 @@
+"""What is remembered from tick to tick."""
+
+from builders import NOW, a_policy, after, container, decided, fleet, policies, seen, worker
+
+from autoscaler.model import (
+    Action,
+    ActionKind,
+    ContainerState,
+    Drain,
+    Exit,
+    Memory,
+    Outcome,
+    PoolMemory,
+    Record,
+    Result,
+)
+from autoscaler.policy.decide import decide
+from autoscaler.policy.memory import remember, resume
+
+
+def told(memory: Memory, look, *outcomes: Outcome, now: float = NOW) -> PoolMemory:
+    """The pool's memory after a tick with these outcomes."""
+    settings = policies(a_policy())
+    return remember(memory, Record(now, "h", look, decide(settings, look, memory, now), outcomes)).of("p")
+
+
+def ended(name: str, code: int | None) -> Outcome:
+    """The outcome of removing a container that ended so."""
+    return Outcome(Action(ActionKind.REMOVE, "p", name, f"id-{name}"), Result.DONE, NOW, exit=Exit(code))
+
+
+def test_ordered_starts_are_not_ordered_twice():
+    """A start that does not show in the list yet counts as starting."""
+    memory = after(policies(), seen(waiting=3), Memory(), NOW)
+    made = decided(a_policy(), seen(waiting=3, now=NOW + 2), memory, NOW + 2)
+
+    assert not made.actions
+    assert made.current == 3
+
+
+def test_pending_starts_count_while_unanswered():
+    """A start whose call has not returned yet is on its way too."""
+    memory = after(policies(), seen(waiting=3), Memory(), NOW, result=Result.PENDING)
+
+    assert not decided(a_policy(), seen(waiting=3), memory, NOW + 2).actions
+
+
+def test_refused_starts_back_off():
+    """A refused start is no replica on its way, and the next one waits 10 s."""
+    memory = after(policies(), seen(waiting=1), Memory(), NOW, result=Result.FAILED)
+
+    assert decided(a_policy(), seen(waiting=1), memory, NOW + 9).desired == 0
+    assert decided(a_policy(), seen(waiting=1), memory, NOW + 10).desired == 1
+
+
+def test_dry_run_is_not_remembered_as_done():
+    """What was not done on purpose is decided again, the same."""
+    memory = after(policies(), seen(waiting=3), Memory(), NOW, result=Result.NOTHING_TO_DO)
+
+    assert len(decided(a_policy(), seen(waiting=3), memory, NOW + 2).actions) == 3
+
+
+def test_backoff_doubles_to_five_minutes():
+    """10 s, 20 s, 40 s ... 300 s."""
+    look, memory, waits = seen(waiting=0), Memory(), []
+    for i in range(7):
+        pool = told(memory, look, ended(f"w{i}", 1))
+        waits.append(pool.backoff_until - NOW)
+        memory = Memory({"p": pool})
+
+    assert [10, 20, 40, 80, 160, 300, 300] == waits
+
+
+def test_a_drained_worker_is_no_failure():
+    """A worker that we told to leave may end as it likes."""
+    look = seen(waiting=0, containers=[container("a", state=ContainerState.EXITED, exit_code=1)])
+    memory = Memory({"p": PoolMemory(drains=(Drain("a", NOW - 5, "x"),))})
+
+    assert told(memory, look, ended("a", 1)).failures == 0
+
+
+def test_a_late_removal_still_knows_the_drain():
+    """The answer to a removal may come a tick later than the container's end."""
+    look = seen(waiting=0, containers=[container("a", state=ContainerState.EXITED, exit_code=143)])
+    memory = Memory({"p": PoolMemory(drains=(Drain("a", NOW - 5, "x"),))})
+    kept = told(memory, look)
+
+    assert told(Memory({"p": kept}), seen(waiting=0), ended("a", 143)).failures == 0
+
+
+def test_a_clean_end_of_a_ready_worker_is_no_failure():
+    """A worker that was heard and ended with 0 left by itself, for instance after its last task."""
+    memory = Memory({"p": PoolMemory(ready=("a",))})
+
+    assert told(memory, seen(waiting=0), ended("a", 0)).failures == 0
+
+
+def test_a_worker_that_was_never_heard_and_left_is_a_failure():
+    """An image whose command ends at once must not be started in a tight loop."""
+    assert told(Memory(), seen(waiting=0), ended("a", 0)).failures == 1
+
+
+def test_failures_are_forgotten_after_health():
+    """Ten minutes after the last backoff the count begins anew."""
+    memory = Memory({"p": PoolMemory(failures=4, backoff_until=NOW - 601)})
+
+    assert told(memory, seen(waiting=0)).failures == 0
+
+
+def test_a_drain_lasts_until_the_container_is_gone():
+    """A drain is a phase seen again on each tick, not a wait."""
+    memory = Memory({"p": PoolMemory(drains=(Drain("p0", NOW - 5, "x"),))})
+
+    assert told(memory, seen(waiting=0, **fleet(1))).drains
+    assert not told(memory, seen(waiting=0)).drains
+
+
+def test_a_refused_drain_is_decided_afresh():
+    """When the signal could not be sent, the replica is not draining."""
+    action = Action(ActionKind.DRAIN, "p", "p0", "id-p0")
+    look = seen(waiting=0, **fleet(0))
+    pending = told(Memory(), look, Outcome(action, Result.PENDING, NOW))
+
+    assert pending.drains
+    assert not told(Memory({"p": pending}), look, Outcome(action, Result.FAILED, NOW)).drains
+
+
+def test_boot_time_is_learned_rounded_up():
+    """A slow start counts at once, fast ones slowly."""
+    slow = seen(waiting=0, containers=[container("a", age=8.0)], workers=[worker("a")])
+    fast = seen(waiting=0, containers=[container("b", age=2.0)], workers=[worker("b")])
+    memory = Memory({"p": told(Memory(), slow)})
+
+    assert memory.of("p").boot_seconds == 8.0
+    assert 7.0 < told(memory, fast).boot_seconds < 8.0
+
+
+def test_blind_ticks_do_not_forget():
+    """While the engine is away nothing is known to have ended."""
+    memory = Memory({"p": PoolMemory(drains=(Drain("a", NOW - 5, "x"),), ready=("a", "b"), failures=2)})
+    kept = told(memory, seen(waiting=0, containers=None))
+
+    assert (("a", "b"), 2, 1) == (kept.ready, kept.failures, len(kept.drains))
+
+
+def test_a_resumed_memory_begins_its_window_anew():
+    """After a restart the present size is the first recommendation, however long the daemon was away."""
+    memory = resume(Memory({"p": PoolMemory(recommendations=((NOW - 9999, 0),), ready=("p0",))}))
+
+    assert decided(a_policy(), seen(waiting=0, **fleet(0)), memory).desired == 1

@@ -1,0 +1,90 @@
+"""Who is started, drained, killed and removed."""
+
+from dataclasses import replace
+
+from builders import NOW, a_policy, calm, container, decided, fleet, seen, worker
+
+from autoscaler.model import ActionKind, ContainerState, Drain, Memory, PoolMemory
+
+
+def test_victims_in_order():
+    """Not yet ready first, then idle, then the least busy, then the youngest; one nobody speaks for last."""
+    names = {"silent": None, "busy2": 2, "busy1": 1, "idle": 0}
+    containers = [*(container(n) for n in names), container("young", age=5)]
+    workers = [worker(n, r) for n, r in names.items()]
+    look = seen(waiting=0, containers=containers, workers=workers)
+
+    made = decided(a_policy(replicas_max=0, slots=4), look, calm(look))
+
+    assert ["young", "idle", "busy1", "busy2", "silent"] == [a.replica for a in made.actions]
+
+
+def test_the_youngest_of_equals_goes():
+    """Among idle replicas the youngest goes first."""
+    look = seen(waiting=0, containers=[container("old", age=900), container("new", age=100)], workers=[worker("old"), worker("new")])
+    made = decided(a_policy(replicas_min=1), look, calm(look))
+
+    assert ["new"] == [a.replica for a in made.actions]
+
+
+def test_starts_have_fresh_names():
+    """Every start has its own name, and the same question gets the same names."""
+    first = decided(a_policy(), seen(waiting=5))
+    again = decided(a_policy(), seen(waiting=5))
+
+    names = [a.replica for a in first.actions]
+    assert len(set(names)) == 5
+    assert names == [a.replica for a in again.actions]
+    assert all(n.startswith("t-p-") and len(n) == len("t-p-") + 6 for n in names)
+
+
+def test_names_differ_from_tick_to_tick():
+    """Names are never reused: two workers of one name merge in Flower."""
+    first = {a.replica for a in decided(a_policy(), seen(waiting=5)).actions}
+    later = {a.replica for a in decided(a_policy(), seen(waiting=5), now=NOW + 2).actions}
+
+    assert not first & later
+
+
+def test_draining_replicas_are_left_alone():
+    """Nobody is asked to leave twice, and a drain is waited for, not killed."""
+    look = seen(waiting=0, **fleet(1, 0))
+    memory = Memory({"p": replace(calm(look).of("p"), drains=(Drain("p0", NOW - 9999, "x"), Drain("p1", NOW - 5, "x")))})
+
+    assert not decided(a_policy(), look, memory).actions
+
+
+def test_kill_only_where_told():
+    """Past its deadline a drain is killed only with `on_timeout: kill`."""
+    look = seen(waiting=0, **fleet(1))
+    memory = Memory({"p": PoolMemory(drains=(Drain("p0", NOW - 1801, "x"),))})
+
+    made = decided(a_policy(kill_on_drain_timeout=True), look, memory)
+
+    assert [ActionKind.KILL] == [a.kind for a in made.actions]
+
+
+def test_a_kill_is_ordered_once():
+    """A replica that was killed and still shows is waited for."""
+    look = seen(waiting=0, **fleet(1))
+    memory = Memory({"p": PoolMemory(drains=(Drain("p0", NOW - 1801, "x", killed=True),))})
+
+    assert not decided(a_policy(kill_on_drain_timeout=True), look, memory).actions
+
+
+def test_ended_containers_are_removed():
+    """A container that has ended is recorded and removed, and counts for nothing."""
+    look = seen(waiting=0, containers=[container("a", state=ContainerState.EXITED, exit_code=3)])
+    made = decided(a_policy(), look)
+
+    assert [(ActionKind.REMOVE, "a")] == [(a.kind, a.replica) for a in made.actions]
+    assert made.current == 0
+
+
+def test_half_started_leftovers_are_removed_after_a_while():
+    """A container that was created and never started, by a crash in between, is removed after a minute."""
+    young = seen(waiting=0, containers=[container("a", state=ContainerState.CREATED, age=5)])
+    old = seen(waiting=0, containers=[container("a", state=ContainerState.CREATED, age=61)])
+
+    assert not decided(a_policy(), young).actions
+    assert [ActionKind.REMOVE] == [a.kind for a in decided(a_policy(), old).actions]
