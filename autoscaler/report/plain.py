@@ -39,7 +39,7 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return [to_plain(item) for item in value]
     kind = _KINDS.get(type(value))
-    return ({"kind": kind} if kind else {}) | {name: to_plain(getattr(value, name)) for name in _names(type(value))}
+    return ({"kind": kind} if kind else {}) | {name: to_plain(getattr(value, name)) for name in _names(value.__class__)}
 
 
 def to_json(value: Any) -> str:

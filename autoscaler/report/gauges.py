@@ -1,0 +1,171 @@
+"""Every gauge, read from one snapshot at the moment of a scrape.
+
+`metrics.py` registers this as a collector. Because all values come from the same immutable snapshot, a scrape is consistent,
+nothing is left behind by a pool that is gone, and what nobody could see has no sample at all instead of a false zero.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from autoscaler import __version__
+from autoscaler.model import Known, Phase, PoolDecision, PoolPolicy, SourceSight
+from autoscaler.report.sentence import LIMITS, limits
+from autoscaler.report.snapshot import Snapshot
+
+GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "pool_backlog_tasks": ("Tasks waiting in the pool's queues; absent while any of them cannot be seen.", ("pool",)),
+    "queue_backlog_tasks": ("Tasks waiting in a queue; absent while it cannot be seen.", ("pool", "queue")),
+    "pool_busy_slots": ("Slots in use on replicas that stay; absent while a ready replica does not say.", ("pool",)),
+    "pool_slots": ("Tasks that the starting and ready replicas can run at once; absent while the engine does not answer.", ("pool",)),
+    "replicas": ("Replicas by phase; absent while the engine does not answer.", ("pool", "phase")),
+    "replicas_desired": ("Replicas that the pool should have.", ("pool",)),
+    "replicas_recommended": ("Replicas that the work asks for, before damping and bounds.", ("pool",)),
+    "replicas_min": ("Configured minimum.", ("pool",)),
+    "replicas_max": ("Configured maximum.", ("pool",)),
+    "pool_wait_seconds": ("Upper bound on the wait of the oldest task; absent while a queue cannot be seen.", ("pool",)),
+    "pool_blind": ("1 while something that is needed to scale down safely cannot be seen.", ("pool",)),
+    "pool_paused": ("1 while an operator holds the pool.", ("pool",)),
+    "scaling_limited": ("1 for each reason that holds the pool's count back now.", ("pool", "reason")),
+    "last_tick_timestamp_seconds": ("When the last whole tick began.", ()),
+    "source_up": ("1 while a source answers.", ("source",)),
+    "broker_up": ("1 while a broker that is read directly answers.", ("broker",)),
+    "broker_active": ("1 for the broker that workers are started for.", ("broker",)),
+    "config_last_reload_successful": ("1 while the newest config.yaml is in force, 0 while it is refused.", ()),
+    "config_last_reload_success_timestamp_seconds": ("When the configuration in force was loaded.", ()),
+    "config_info": ("The configuration in force, by the first digits of its SHA-256.", ("hash",)),
+    "build_info": ("The version that runs.", ("version", "python_version")),
+}
+COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "broker_commands": ("Commands sent to a broker, by whom.", ("broker", "by")),
+    "journal_write_errors": ("Rows that could not be written to the journal.", ()),
+}
+PREFIX = "autoscaler_"
+
+
+class Gauges(Collector):
+    """All gauges of one snapshot, and the counters that others keep."""
+
+    def __init__(
+        self,
+        snapshot: Callable[[], Snapshot | None],
+        brokers: Callable[[], Iterable[str]],
+        commands: Callable[[], Mapping[str, int]],
+    ) -> None:
+        self._snapshot, self._brokers, self._commands = snapshot, brokers, commands
+
+    def collect(self) -> Iterator[Metric]:
+        """The families in the order of the tables above, also those that have no sample now."""
+        sheet = _Sheet()
+        sheet.put("build_info", 1, __version__, platform.python_version())
+        for broker, sent in self._commands().items():
+            sheet.put("broker_commands", sent, broker, "autoscaler")
+        if snapshot := self._snapshot():
+            _of_daemon(sheet, snapshot)
+            _of_brokers(sheet, snapshot, tuple(self._brokers()))
+            for policy in snapshot.policies.pools.values():
+                _of_policy(sheet, policy)
+            for pool in snapshot.record.decision.pools if snapshot.record else ():
+                if pool.pool in snapshot.policies.pools:
+                    _of_pool(sheet, pool)
+        return sheet.families()
+
+
+class _Sheet:
+    """Samples by family."""
+
+    def __init__(self) -> None:
+        self._samples: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in (*GAUGES, *COUNTERS)}
+
+    def put(self, name: str, value: float, *labels: str) -> None:
+        self._samples[name][labels] = value
+
+    def families(self) -> Iterator[Metric]:
+        family: GaugeMetricFamily | CounterMetricFamily
+        for name, samples in self._samples.items():
+            if name in GAUGES:
+                text, labels = GAUGES[name]
+                family = GaugeMetricFamily(PREFIX + name, text, labels=labels)
+            else:
+                text, labels = COUNTERS[name]
+                family = CounterMetricFamily(PREFIX + name, text, labels=labels)
+            for values, number in samples.items():
+                family.add_metric(list(values), number)
+            yield family
+
+
+def _of_daemon(sheet: _Sheet, snapshot: Snapshot) -> None:
+    config = snapshot.config
+    sheet.put("config_last_reload_successful", 0 if config.problems else 1)
+    sheet.put("config_last_reload_success_timestamp_seconds", config.loaded_at)
+    sheet.put("config_info", 1, config.hash)
+    sheet.put("journal_write_errors", snapshot.journal_errors)
+    if snapshot.record:
+        sheet.put("last_tick_timestamp_seconds", snapshot.record.at)
+        for source in snapshot.record.observation.sources:
+            sheet.put("source_up", source.up, source.name)
+
+
+def _of_brokers(sheet: _Sheet, snapshot: Snapshot, names: tuple[str, ...]) -> None:
+    sources = snapshot.record.observation.sources if snapshot.record else ()
+    for name in dict.fromkeys((*names, *([snapshot.active_broker] if snapshot.active_broker else []))):
+        sheet.put("broker_active", name == snapshot.active_broker, name)
+        if sight := broker_sight(sources, name):
+            sheet.put("broker_up", sight.up, name)
+
+
+def broker_sight(sources: tuple[SourceSight, ...], broker: str) -> SourceSight | None:
+    """How the source that reads this broker answered; such a source bears its name."""
+    return next((s for s in sources if s.name in (broker, f"broker:{broker}")), None)
+
+
+def _of_policy(sheet: _Sheet, policy: PoolPolicy) -> None:
+    sheet.put("replicas_min", policy.replicas_min, policy.name)
+    sheet.put("replicas_max", policy.replicas_max, policy.name)
+    sheet.put("pool_paused", 0, policy.name)
+
+
+def _of_pool(sheet: _Sheet, pool: PoolDecision) -> None:
+    sheet.put("replicas_desired", pool.desired, pool.pool)
+    sheet.put("replicas_recommended", pool.recommended, pool.pool)
+    sheet.put("pool_blind", bool(pool.view.blind), pool.pool)
+    holding = limits(pool)
+    for reason in LIMITS:
+        sheet.put("scaling_limited", reason in holding, pool.pool, reason)
+    _of_queues(sheet, pool)
+    _of_replicas(sheet, pool)
+
+
+def _of_queues(sheet: _Sheet, pool: PoolDecision) -> None:
+    for queue in pool.view.queues:
+        if isinstance(queue.waiting, Known):
+            sheet.put("queue_backlog_tasks", queue.waiting.value, pool.pool, queue.queue)
+    if (waiting := backlog(pool)) is not None:
+        sheet.put("pool_backlog_tasks", waiting, pool.pool)
+        sheet.put("pool_wait_seconds", pool.view.oldest_wait_seconds, pool.pool)
+
+
+def _of_replicas(sheet: _Sheet, pool: PoolDecision) -> None:
+    if not pool.view.fleet_seen:
+        return
+    for phase in Phase:
+        sheet.put("replicas", len(pool.view.of(phase)), pool.pool, phase)
+    sheet.put("pool_slots", pool.view.slots, pool.pool)
+    if (used := busy(pool)) is not None:
+        sheet.put("pool_busy_slots", used, pool.pool)
+
+
+def backlog(pool: PoolDecision) -> int | None:
+    """Tasks waiting in the pool's queues; None while any of them cannot be seen."""
+    return pool.view.waiting if all(isinstance(queue.waiting, Known) for queue in pool.view.queues) else None
+
+
+def busy(pool: PoolDecision) -> int | None:
+    """Slots in use; None while a ready replica does not say what it runs, or the engine which ones exist."""
+    said = all(replica.running is not None for replica in pool.view.of(Phase.READY))
+    return pool.view.busy if said and pool.view.fleet_seen else None
