@@ -1,0 +1,98 @@
+"""What the fleet's tests run on: a Docker engine, a small image, and workers that behave in known ways."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from autoscaler.config.worker import WorkerSpec
+from autoscaler.fleet.docker import DockerFleet
+
+SCRIPTS = Path(__file__).parents[2] / "scripts" / "engine"
+IMAGE = "autoscaler-test/tools:1"
+
+BEHAVIOURS = {
+    # Runs until it is told to leave, and then takes a moment, as a worker that finishes its task.
+    "obeys": "trap 'sleep 0.3; exit 0' TERM; while :; do sleep 0.05; done",
+    # Only SIGKILL ends it.
+    "ignores": "trap '' TERM INT; while :; do sleep 0.05; done",
+    "exits 3 at once": "echo could not import the app; exit 3",
+    "exits 0 at once": "exit 0",
+}
+"""Shell programs, by how a worker that runs them behaves; for every fleet that can run a command."""
+
+
+def run_script(name: str, *arguments: str, **environment: str) -> str:
+    """Standard output of one of the engine's scripts; its own words on failure."""
+    done = subprocess.run(
+        [SCRIPTS / name, *arguments], env=os.environ | environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    if done.returncode:
+        raise RuntimeError(f"scripts/engine/{name}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real Docker engine: the one that the environment names, the machine's own, or a private one."""
+    named = os.environ.get("AUTOSCALER_TEST_DOCKER_HOST")
+    folder = str(tmp_path_factory.mktemp("engine"))
+    try:
+        host = named or run_script("up", folder)
+    except RuntimeError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    run_script("image", "tools", IMAGE, DOCKER_HOST=host)
+    yield host
+    if not named:
+        run_script("down", folder)
+
+
+@pytest.fixture
+def docker_client(engine: str) -> Iterator[docker.APIClient]:
+    """A view of the engine that does not go through the code under test."""
+    client = docker.APIClient(engine, timeout=20)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def make_docker_fleet(engine: str, docker_client: docker.APIClient) -> Iterator[Callable[[], DockerFleet]]:
+    """Makes Docker fleets, each of an instance of its own, and removes their workers afterwards."""
+    instances: list[str] = []
+
+    def make() -> DockerFleet:
+        instances.append(f"test-{uuid.uuid4().hex[:8]}")
+        return DockerFleet(engine, instances[-1], timeout_seconds=20)
+
+    yield make
+    for instance in instances:
+        for left in docker_client.containers(all=True, filters={"label": f"autoscaler.instance={instance}"}):
+            docker_client.remove_container(left["Id"], force=True)
+
+
+@pytest.fixture
+def docker_fleet(make_docker_fleet: Callable[[], DockerFleet]) -> DockerFleet:
+    """A Docker fleet of an instance that nobody else has."""
+    return make_docker_fleet()
+
+
+def docker_worker(behaviour: str = "obeys", **more: object) -> WorkerSpec:
+    """A worker of the small image that behaves as BEHAVIOURS says; `more` are further keys of the worker."""
+    defaults = {"image": IMAGE, "command": ["sh", "-c", BEHAVIOURS[behaviour]], "network_mode": "none", "pull_policy": "never"}
+    return WorkerSpec.model_validate(defaults | more)
+
+
+def process_worker(behaviour: str = "obeys", **more: object) -> WorkerSpec:
+    """The same for a fleet of plain processes."""
+    shell = "/bin/sh"
+    return WorkerSpec.model_validate({"command": [shell, "-c", BEHAVIOURS[behaviour]]} | more)
+
+
