@@ -1,0 +1,49 @@
+"""Warnings: settings that work and that somebody will regret. Told at the start and by `check`; nothing is refused for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autoscaler.config import command
+from autoscaler.config.models import PoolSettings, Settings
+from autoscaler.config.units import duration_text
+
+_SHORTEST_TOKEN = 32
+
+
+def warnings(settings: Settings) -> tuple[str, ...]:
+    """What is allowed but unwise, each with the key and what to do."""
+    return (*_house(settings), *(text for name, pool in settings.pools.items() for text in _pool(settings, f"pools.{name}", pool)))
+
+
+def _house(settings: Settings) -> Iterator[str]:
+    if settings.active_broker is None:
+        yield "brokers: none is given, and Flower does not list a queue that nobody consumes: a pool at zero may miss work; add a broker"
+    short = sum(len(token.get_secret_value()) < _SHORTEST_TOKEN for token in settings.api.tokens)
+    if short:
+        yield f"api.token_file: {short} of the tokens can be guessed: use at least {_SHORTEST_TOKEN} characters (openssl rand -hex 32)"
+
+
+def _pool(settings: Settings, at: str, pool: PoolSettings) -> Iterator[str]:
+    worker, drain = pool.worker, pool.drain
+    if pool.replicas.max > settings.max_replicas:
+        yield f"{at}.replicas.max: {pool.replicas.max} can never be reached: max_replicas is {settings.max_replicas}"
+    if drain.timeout < worker.stop_grace_period:
+        grace = duration_text(worker.stop_grace_period)
+        yield f"{at}.drain.timeout: {duration_text(drain.timeout)} is shorter than worker.stop_grace_period: raise it to {grace} or more"
+    if drain.on_timeout == "kill":
+        yield f"{at}.drain.on_timeout: kill loses the tasks a worker still runs after {duration_text(drain.timeout)}; wait loses none"
+    if settings.fleet.type == "docker" and worker.deploy.resources.limits.memory is None:
+        yield f"{at}.worker.deploy.resources.limits.memory: no limit: one leaking worker can take the host along; add memory: 512m"
+    if settings.fleet.type == "docker" and not worker.init:
+        yield f"{at}.worker.init: false: a worker stopped in its first moments ignores the signal; write init: true"
+    if worker.allow_unsafe:
+        yield f"{at}.worker.allow_unsafe: true: this worker may take over the host"
+    if worker.metrics_port is None and settings.active_broker is None:
+        yield f"{at}.worker.metrics_port: without it and without brokers only Flower says who is busy, often late: add one of them"
+    if worker.environment.get("REMAP_SIGTERM"):
+        yield f"{at}.worker.environment.REMAP_SIGTERM: turns the stop signal into one that interrupts running tasks: remove it"
+    consumed = command.queues(worker)
+    extra = {queue.strip() for queue in consumed.text.split(",")} - set(pool.queues) if consumed else set()
+    if extra:
+        yield f"{at}.queues: the worker also consumes {', '.join(sorted(extra))}, which nobody counts; add it to queues"
