@@ -59,6 +59,7 @@ def _pool(old: PoolMemory, decided: PoolDecision, outcomes: tuple[Outcome, ...],
         waiting_since=_waiting_since(old, decided.view, now),
         drains=_drains(old, decided.view, outcomes, now),
         ready=_ready(old, decided.view),
+        starting=tuple(r.name for r in decided.view.of(Phase.STARTING)),
         pending=_pending(old, decided.view, outcomes, now),
         failures=failures,
         backoff_until=backoff_until,
@@ -158,9 +159,8 @@ def _is_bad_end(outcome: Outcome, old: PoolMemory) -> bool:
 def _boot_seconds(old: PoolMemory, view: PoolView, now: float) -> float:
     """Creation to first voice, rounded up: a slow start counts at once, fast ones slowly."""
     learned = old.boot_seconds
-    for seconds in (now - r.since for r in view.of(Phase.READY) if r.name not in old.ready):
-        if seconds < UNSEEN_START_SECONDS:
-            learned = max(seconds, 0.9 * learned + 0.1 * seconds)
+    for seconds in (now - r.since for r in view.of(Phase.READY) if r.name in old.starting):
+        learned = max(seconds, 0.9 * learned + 0.1 * seconds)
     return learned
 
 

@@ -1,5 +1,7 @@
 """What is remembered from tick to tick."""
 
+from dataclasses import replace
+
 from builders import NOW, a_policy, after, container, decided, fleet, policies, seen, worker
 
 from autoscaler.model import (
@@ -129,10 +131,17 @@ def test_boot_time_is_learned_rounded_up():
     """A slow start counts at once, fast ones slowly."""
     slow = seen(waiting=0, containers=[container("a", age=8.0)], workers=[worker("a")])
     fast = seen(waiting=0, containers=[container("b", age=2.0)], workers=[worker("b")])
-    memory = Memory({"p": told(Memory(), slow)})
+    memory = Memory({"p": told(Memory({"p": PoolMemory(starting=("a", "b"))}), slow)})
 
     assert memory.of("p").boot_seconds == 8.0
-    assert 7.0 < told(memory, fast).boot_seconds < 8.0
+    assert 7.0 < told(Memory({"p": replace(memory.of("p"), starting=("b",))}), fast).boot_seconds < 8.0
+
+
+def test_boot_time_of_adopted_workers_is_not_guessed():
+    """After a restart a worker that is already heard tells nothing about how long it took."""
+    adopted = seen(waiting=0, containers=[container("a", age=50.0)], workers=[worker("a")])
+
+    assert told(Memory(), adopted).boot_seconds == PoolMemory().boot_seconds
 
 
 def test_blind_ticks_do_not_forget():

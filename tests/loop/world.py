@@ -1,0 +1,167 @@
+"""A small world behind the loop's doors: queues, workers that take time to boot and to finish, and neighbours that fail.
+
+It knows the truth about every task, so a test can say that none was lost or interrupted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from autoscaler.loop import tick
+from autoscaler.model import (
+    Action,
+    ActionKind,
+    Container,
+    ContainerState,
+    Exit,
+    Known,
+    Memory,
+    Observation,
+    Outcome,
+    Policies,
+    QueueSight,
+    Record,
+    Result,
+    SourceSight,
+    Unknown,
+    WorkerSight,
+)
+
+GONE = Unknown("it did not answer")
+
+
+@dataclass
+class Worker:
+    """A worker container: boots, takes tasks, and leaves when it was told to and has finished."""
+
+    name: str
+    pool: str
+    created: float
+    running: list[float] = field(default_factory=list)
+    """When each running task ends."""
+    draining: bool = False
+    ended: float | None = None
+    killed_busy: int = 0
+
+
+class World:
+    """Satisfies Eyes and Hands; `run` moves time and ticks."""
+
+    def __init__(self, policies: Policies, *, boot: float = 3.0, runtime: float = 5.0, start: float = 1000.0) -> None:
+        self.policies, self.boot, self.runtime = policies, boot, runtime
+        self.now = start
+        self.memory = Memory()
+        self.waiting = {q: 0 for p in policies.pools.values() for q in p.queues}
+        self.workers: dict[str, Worker] = {}
+        self.done = self.sent = 0
+        self.blind_flower = self.blind_fleet = False
+        self.slow_engine = self.refusing_engine = False
+        self.records: list[Record] = []
+        self.calls: list[Action] = []
+        self._late: list[tuple[Action, float]] = []
+
+    # -------------------------------------------------------- the outside
+
+    def send(self, queue: str, count: int) -> None:
+        """Tasks arrive."""
+        self.waiting[queue] += count
+        self.sent += count
+
+    def crash_daemon(self) -> None:
+        """kill -9 and a start without a journal."""
+        self.memory = Memory()
+
+    def kill_worker(self, name: str) -> None:
+        """The worker dies without our doing; its tasks go back to their queue."""
+        worker = self.workers[name]
+        self.waiting[worker.pool] += len(worker.running)
+        worker.running, worker.ended = [], self.now
+
+    def alive(self, pool: str | None = None) -> list[Worker]:
+        """Workers whose process runs."""
+        return [w for w in self.workers.values() if w.ended is None and pool in (None, w.pool)]
+
+    def run(self, seconds: float) -> World:
+        """Tick every interval, moving the work along in steps of a tenth of a second."""
+        until = self.now + seconds
+        while self.now < until:
+            record, self.memory = tick(self.policies, self.memory, self, self, self.now)
+            self.records.append(record)
+            for _ in range(round(self.policies.interval_seconds * 10)):
+                self.now = round(self.now + 0.1, 1)
+                self._work()
+        return self
+
+    def _work(self) -> None:
+        for worker in self.alive():
+            self.done += sum(1 for end in worker.running if end <= self.now)
+            worker.running = [end for end in worker.running if end > self.now]
+            slots = self.policies.pools[worker.pool].slots if worker.pool in self.policies.pools else 1
+            while not worker.draining and self._is_ready(worker) and self.waiting[worker.pool] and len(worker.running) < slots:
+                self.waiting[worker.pool] -= 1
+                worker.running.append(self.now + self.runtime)
+            if worker.draining and not worker.running:
+                worker.ended = self.now
+
+    def _is_ready(self, worker: Worker) -> bool:
+        return self.now - worker.created >= self.boot
+
+    # -------------------------------------------------------- eyes
+
+    def look(self, policies: Policies, now: float) -> Observation:
+        """What can be seen, with the gaps that were ordered."""
+        seen = not self.blind_flower
+        return Observation(
+            at=now,
+            queues={q: QueueSight(q, Known(n, now, "flower") if seen else GONE) for q, n in self.waiting.items()},
+            workers={f"celery@{w.name}": self._voice(w, now) for w in self.alive() if seen and self._is_ready(w)},
+            containers=GONE if self.blind_fleet else Known(tuple(self._container(w) for w in self.workers.values()), now, "fleet"),
+            sources=(SourceSight("flower", seen, "", 0.0, now), SourceSight("fleet", not self.blind_fleet, "", 0.0, now)),
+        )
+
+    def _voice(self, worker: Worker, now: float) -> WorkerSight:
+        def known(value: int | bool) -> Known:
+            return Known(value, now, "flower")
+
+        none = Unknown("Flower does not tell")
+        return WorkerSight(
+            f"celery@{worker.name}", known(not worker.draining), known(len(worker.running)), known(0), none, none, none, none, none
+        )
+
+    @staticmethod
+    def _container(worker: Worker) -> Container:
+        state = ContainerState.RUNNING if worker.ended is None else ContainerState.EXITED
+        return Container(f"id-{worker.name}", worker.name, worker.pool, state, worker.created, "spec", None if worker.ended is None else 0)
+
+    # -------------------------------------------------------- hands
+
+    def act(self, actions: tuple[Action, ...], now: float) -> tuple[Outcome, ...]:
+        """Do it, now or a little later."""
+        late = [Outcome(a, Result.DONE, now) for a, due in self._late if due <= now]
+        self._late = [(a, due) for a, due in self._late if due > now]
+        return (*late, *(self._do(a, now) for a in actions))
+
+    def _do(self, action: Action, now: float) -> Outcome:
+        self.calls.append(action)
+        if self.refusing_engine and action.kind is ActionKind.START:
+            return Outcome(action, Result.FAILED, now, detail="no such image")
+        if action.kind is ActionKind.START:
+            assert action.replica not in self.workers, "a name was used twice"
+            self.workers[action.replica] = Worker(action.replica, action.pool, now)
+        elif action.kind is ActionKind.DRAIN:
+            self.workers[action.replica].draining = True
+        elif action.kind is ActionKind.KILL:
+            self.workers[action.replica].killed_busy = len(self.workers[action.replica].running)
+            self.workers[action.replica].ended = now
+        else:
+            assert self.workers.pop(action.replica).ended is not None, "a running worker was removed"
+            return Outcome(action, Result.DONE, now, exit=Exit(0))
+        if self.slow_engine:
+            self._late.append((action, now + 5.0))
+            return Outcome(action, Result.PENDING, now)
+        return Outcome(action, Result.DONE, now)
+
+
+def shrunk(policies: Policies, pool: str, **changes) -> Policies:
+    """The same settings with one pool edited."""
+    return replace(policies, pools={**policies.pools, pool: replace(policies.pools[pool], **changes)})
