@@ -112,9 +112,10 @@ class Hands:
 
     def _order(self, action: Action) -> _Job | None:
         """Put an action in line, or answer why not."""
-        before = self._jobs.get(action.replica)
-        if before:
-            self._answers.append(_Answer(action, Result.PENDING, detail=f"an earlier {before.action.kind} of it has not ended"))
+        if before := self._jobs.get(action.replica):
+            # Pending promises an outcome: the earlier call brings that of its own kind, and none of another.
+            result = Result.PENDING if before.action.kind is action.kind else Result.FAILED
+            self._answers.append(_Answer(action, result, detail=f"not now: an earlier {before.action.kind} of it has not ended"))
             return None
         if self._is_stuck(action.kind):
             self._answers.append(_Answer(action, Result.FAILED, detail=self._stuck_text()))
