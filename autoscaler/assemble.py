@@ -17,6 +17,9 @@ from autoscaler.sources.flower import FlowerSource
 from autoscaler.sources.sight import Source
 from autoscaler.sources.workers import WorkerPages
 
+PAGE_TIMEOUT_SECONDS = 2.0
+"""A worker's own page comes from a thread of a live process in the same network: later than this it is as good as silent."""
+
 
 def build_fleet(settings: Settings, *, dry_run: bool) -> Fleet:
     """The fleet that the settings name; a dry one refuses every mutating call."""
@@ -33,12 +36,10 @@ def build_fleet(settings: Settings, *, dry_run: bool) -> Fleet:
 
 
 def build_sources(settings: Settings) -> tuple[Source, ...]:
-    """Flower, the active broker where one is given, and the workers' own pages where a pool has them."""
-    sources: list[Source] = [FlowerSource(settings.flower)]
+    """Flower, the workers' own pages, and the active broker where one is given and may be read."""
+    sources: list[Source] = [FlowerSource(settings.flower), WorkerPages(PAGE_TIMEOUT_SECONDS)]
     if settings.active_broker and settings.depth_from != "flower":
         sources.append(BrokerSource(settings.active_broker))
-    if any(pool.worker.metrics_port for pool in settings.pools.values()):
-        sources.append(WorkerPages(min(settings.flower.timeout, 2.0)))
     return tuple(sources)
 
 

@@ -25,12 +25,17 @@ from autoscaler.report.journal import Journal
 from autoscaler.report.log import LogReporter, configure_logging
 from autoscaler.report.metrics import Metrics
 from autoscaler.report.snapshot import ConfigState, Snapshot
+from autoscaler.sources.broker import BrokerSource
 from autoscaler.sources.eyes import Eyes
-from autoscaler.web.app import Doors, build_app
+from autoscaler.web.app import ENDPOINTS, Doors, build_app
 from autoscaler.web.server import Server
 
 BUGS_IN_A_ROW_MAX = 10
 """After so many ticks that failed by a bug of ours the process ends, so that its supervisor starts it afresh."""
+
+
+SEEN_BY = ("flower", "brokers", "depth_from", "interval")
+"""Parts of the settings that the eyes are built from."""
 
 
 class Daemon:
@@ -40,8 +45,7 @@ class Daemon:
         self.clock = SystemClock()
         self._forced_dry_run = dry_run
         self._file = ConfigFile(config, env)
-        change = self._file.refresh()
-        self.settings: Settings = change.settings
+        self.settings = self._file.settings
         self._log = structlog.get_logger("autoscaler")
         self._started_at = self.clock.now()
         self._config_loaded_at = self._started_at
@@ -65,16 +69,18 @@ class Daemon:
         kept = self._journal.load_memory()
         self._memory = resume(kept[0]) if kept else Memory()
         self._fleet = build_fleet(settings, dry_run=self._dry_run)
+        self._sources = build_sources(settings)
         self._eyes = Eyes(
             self._fleet.containers,
-            build_sources(settings),
+            self._sources,
             depth_from=settings.depth_from,
             max_age_seconds=settings.flower.max_age,
             patience_seconds=patience_seconds(settings),
         )
         self._hands = Hands(self._fleet, patience_seconds=patience_seconds(settings))
         self._configure_hands()
-        self._metrics = Metrics(lambda: self.snapshot)
+        self._metrics = Metrics(lambda: self.snapshot, brokers=self._broker_names, commands=self._commands_sent)
+        self._metrics.expect_requests((path, method) for method, path, _ in ENDPOINTS)
         self._reporters: tuple[Reporter, ...] = (self._journal.record, self._metrics.record, LogReporter())
         self._server = Server(build_app(self._doors()), settings.api.listen)
         self._server.start()
@@ -153,34 +159,49 @@ class Daemon:
 
     def _take_up(self, change: Change) -> None:
         """Put an edited configuration in force, whole, or say once why it was refused."""
-        if change.problems != self._problems:
-            self._problems = change.problems
-            for problem in change.problems:
-                self._log.error("configuration refused, the old one stays in force", problem=problem)
-        self._needs_restart = change.needs_restart
-        if not change.changed:
-            return
-        old, self.settings = self.settings, change.settings
-        self._config_loaded_at = self.clock.now()
-        configure_logging(self.settings.log, secrets=_secrets(self.settings))
-        self._log.info("configuration in force", hash=self.settings.hash, changes=list(change.diff))
+        self._problems, self._needs_restart = change.problems, change.needs_restart
+        if change.news:
+            self._tell_news(change)
+        if change.changed:
+            old, self.settings = self.settings, change.settings
+            self._config_loaded_at = self.clock.now()
+            self._rebuild(old)
+
+    def _tell_news(self, change: Change) -> None:
+        for problem in change.problems:
+            self._log.error("configuration refused, the old one stays in force", problem=problem)
+        if change.changed:
+            self._log.info("configuration in force", hash=change.settings.hash, changes=list(change.diff))
         for key in change.needs_restart:
             self._log.warning("this change needs a restart", key=key)
-        if _eyes_differ(old, self.settings):
+
+    def _rebuild(self, old: Settings) -> None:
+        """What depends on the settings, built anew between two ticks; what did not change is left alone."""
+        settings = self.settings
+        configure_logging(settings.log, secrets=_secrets(settings))
+        if any(getattr(old, part) != getattr(settings, part) for part in SEEN_BY):
+            self._sources = build_sources(settings)
             self._eyes.configure(
-                build_sources(self.settings),
-                depth_from=self.settings.depth_from,
-                max_age_seconds=self.settings.flower.max_age,
-                patience_seconds=patience_seconds(self.settings),
+                self._sources,
+                depth_from=settings.depth_from,
+                max_age_seconds=settings.flower.max_age,
+                patience_seconds=patience_seconds(settings),
             )
-        if old.dry_run != self.settings.dry_run:
-            self._fleet = build_fleet(self.settings, dry_run=self._dry_run)
+        if old.dry_run != settings.dry_run:
+            self._fleet = build_fleet(settings, dry_run=self._dry_run)
         self._configure_hands()
 
     def _configure_hands(self) -> None:
         broker = self.settings.active_broker
         url = broker.url.get_secret_value() if broker else None
         self._hands.configure(worker_specs(self.settings), url, self._fleet)
+
+    def _broker_names(self) -> tuple[str, ...]:
+        return tuple(broker.name for broker in self.settings.brokers)
+
+    def _commands_sent(self) -> dict[str, int]:
+        """Commands that this process has sent to each broker."""
+        return {s.name.removeprefix("broker:"): s.commands_sent for s in self._sources if isinstance(s, BrokerSource)}
 
     def _snapshot(self, tick_seconds: float) -> Snapshot:
         broker = self.settings.active_broker
@@ -223,11 +244,6 @@ class Daemon:
                 step()
             except Exception:
                 self._log.exception("shutdown step failed", step=step.__qualname__)
-
-
-def _eyes_differ(old: Settings, new: Settings) -> bool:
-    parts = ("flower", "brokers", "depth_from", "interval")
-    return any(getattr(old, part) != getattr(new, part) for part in parts)
 
 
 def _secrets(settings: Settings) -> tuple[str, ...]:
