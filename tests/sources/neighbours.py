@@ -58,7 +58,7 @@ def neighbour(pages: Mapping[str, Page] | Page) -> Iterator[Neighbour]:
     there = Neighbour("", dict(pages) if isinstance(pages, Mapping) else {"*": pages})
     loop = asyncio.new_event_loop()
     server = loop.run_until_complete(asyncio.start_server(lambda r, w: _serve(there, r, w), "127.0.0.1", 0))
-    there.url = "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+    there.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:

@@ -120,12 +120,11 @@ class TestGuards:
 class TestUnreachable:
     def test_refused_connection_says_so(self) -> None:
         """A closed port is named with its reason."""
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
+        with socket.socket() as deaf:
+            deaf.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
 
-        assert str(refusal(f"http://127.0.0.1:{port}/api")) == (
-            f"cannot reach http://127.0.0.1:{port}: connection refused; is it running and listening there?"
-        )
+            assert str(refusal(url + "/api")) == f"cannot reach {url}: connection refused; is it running and listening there?"
 
     def test_unknown_name_says_so(self) -> None:
         """A name that does not resolve is told apart from a closed port."""
@@ -133,8 +132,17 @@ class TestUnreachable:
 
     def test_plain_http_behind_https_says_so(self) -> None:
         """Speaking TLS to a server that does not is explained."""
-        with neighbour(Reply()) as there:
-            assert "https" in str(refusal(there.url.replace("http:", "https:")))
+
+        async def plain(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            writer.close()
+
+        async def ask() -> None:
+            async with await asyncio.start_server(plain, "127.0.0.1", 0) as server, new_client() as client:
+                await fetch(client, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", deadline_seconds=5)
+
+        with pytest.raises(SourceUnreachable, match="does not speak TLS as expected: is https right here"):
+            asyncio.run(ask())
 
     @pytest.mark.parametrize("url", ["flower:5555", "", "ftp://flower/", "http://", "http://[::1", "http://a:99999/"])
     def test_bad_addresses_are_explained(self, url: str) -> None:
