@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shlex
 import signal
 import socket
 import subprocess
@@ -23,13 +22,13 @@ from pathlib import Path
 from autoscaler.config.worker import WorkerSpec
 from autoscaler.errors import ActError, ContainerGone, FleetUnreachable, StartRefused
 from autoscaler.fleet import process_keeper
+from autoscaler.fleet.docker_spec import NAMING, words
 from autoscaler.fleet.process_state import Replica, Ticket, sweep
 from autoscaler.model import Container, ContainerState, Exit
 
 START_SECONDS = 20.0
 """How long the keeper may take to say that the worker runs; it takes 0.02 s on an idle machine."""
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
-_NAMING = ("CELERY_WORKER_HOSTNAME", "AUTOSCALER_REPLICA", "AUTOSCALER_POOL")
 
 
 class ProcessFleet:
@@ -159,14 +158,10 @@ class ProcessFleet:
 
 def _command(worker: WorkerSpec, name: str) -> list[str]:
     """Entrypoint and command as words, without a shell, `{name}` filled in."""
-    try:
-        parts = [shlex.split(part) if isinstance(part, str) else list(part or ()) for part in (worker.entrypoint, worker.command)]
-    except ValueError as error:
-        raise StartRefused(f"worker.command cannot be split into words: {error}") from error
-    words = [word.replace("{name}", name) for part in parts for word in part]
-    if not words:
+    command = [*(words(worker.entrypoint, name, "entrypoint") or ()), *(words(worker.command, name, "command") or ())]
+    if not command:
         raise StartRefused("worker.command is missing: a process needs to know what to run")
-    return words
+    return command
 
 
 def _signal(name: str) -> int:
@@ -180,7 +175,7 @@ def _variables(worker: WorkerSpec, given: Mapping[str, str], name: str) -> dict[
     """The daemon's environment without what is its own, then what every worker gets, then the worker's, then its name."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("AUTOSCALER_")}
     own = {key: value.replace("{name}", name) for key, value in worker.environment.items()}
-    return inherited | dict(given) | own | {key: given[key] for key in _NAMING if key in given}
+    return inherited | dict(given) | own | {key: given[key] for key in NAMING if key in given}
 
 
 def _reap(keeper: int) -> None:
