@@ -16,7 +16,7 @@ SHORTEST_SECRET = 4
 """Shorter ones would blot out ordinary words; they are still hidden in URLs and under telling keys."""
 LONGEST_TEXT = 16_000
 DEEPEST = 8
-WIDEST = 500
+WIDEST = 10_000
 
 # Every repetition is bounded where a search could start anywhere in it, so that no text makes these slow.
 _URL_PASSWORD = re.compile(r"([a-z][a-z0-9+.-]{0,20}://[^\s:/@]{0,200}):[^\s/]{1,500}@", re.IGNORECASE)

@@ -1,0 +1,204 @@
+"""The HTTP window: what the daemon sees, decides and did, and the few requests that change something.
+
+Handlers only read the latest snapshot and the journal through `Doors`; nothing here reaches into the loop. Changing requests
+are noted and taken up by the next tick. Described in `docs/http-api.md`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from autoscaler.errors import AutoscalerError
+from autoscaler.report.plain import to_plain
+from autoscaler.report.redact import redactor
+from autoscaler.report.snapshot import Snapshot
+from autoscaler.web import status
+from autoscaler.web.guard import Guard
+from autoscaler.web.index import index_page
+from autoscaler.web.tokens import authorize
+
+LIMIT_DEFAULT, LIMIT_MAX = 50, 1000
+HISTORY_DEFAULT, HISTORY_MAX = 2000, 10_000
+HISTORY_SECONDS = 3600.0
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """All that the window may look through, and the one bell it may ring."""
+
+    snapshot: Callable[[], Snapshot | None]
+    metrics: Callable[[str], tuple[bytes, str]]
+    """Accept header -> page and content type."""
+    decisions: Callable[[str, int], Rows]
+    """pool, limit -> newest first; raises an AutoscalerError where the journal cannot be read."""
+    history: Callable[[str, float, int], Rows]
+    """pool, since (epoch seconds), limit -> ticks, oldest first; raises likewise."""
+    reload: Callable[[], None]
+    alive: Callable[[], tuple[bool, str]]
+    tokens: Callable[[], tuple[str, ...]]
+    counted: Callable[[str, str, int], None]
+    """route template, method, status code: one answered request."""
+
+
+def build_app(doors: Doors) -> Starlette:
+    """The application behind the window."""
+    window = Window(doors)
+    app = Starlette(
+        routes=[
+            _route("GET", "/", window.index),
+            _route("GET", "/healthz", window.healthz),
+            _route("GET", "/readyz", window.readyz),
+            _route("GET", "/metrics", window.metrics),
+            _route("GET", "/api/v1/status", window.status),
+            _route("GET", "/api/v1/pools/{pool}", window.pool),
+            _route("GET", "/api/v1/pools/{pool}/decisions", window.decisions),
+            _route("GET", "/api/v1/history", window.history),
+            _route("GET", "/api/v1/targets", window.targets),
+            _route("POST", "/-/reload", window.reload),
+        ],
+        middleware=[Middleware(Guard, counted=doors.counted)],
+        exception_handlers={HTTPException: _refused, AutoscalerError: _unable},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+class Window:
+    """The handlers. Plain functions run in Starlette's threads, so that a slow disk delays nobody; `healthz` needs none."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+
+    async def index(self, _request: Request) -> Response:
+        """The list of endpoints, for people."""
+        return index_page()
+
+    async def healthz(self, _request: Request) -> Response:
+        """Whether the loop ticks; answered without any neighbour, thread or disk."""
+        alive, detail = self._doors.alive()
+        return _json({"alive": alive, "detail": detail}, 200 if alive else 503)
+
+    async def readyz(self, _request: Request) -> Response:
+        """Whether the first tick is over, and else what is missing."""
+        missing = status.missing(self._doors.snapshot())
+        return _json({"ready": not missing, "missing": missing}, 503 if missing else 200)
+
+    def metrics(self, request: Request) -> Response:
+        """The page for Prometheus, in the format it prefers."""
+        page, content_type = self._doors.metrics(request.headers.get("accept", ""))
+        return Response(page, headers={"content-type": content_type})
+
+    def status(self, _request: Request) -> Response:
+        """Everything at this moment."""
+        return _json(status.status(self._snapshot(), time.time()))
+
+    def pool(self, request: Request) -> Response:
+        """One pool with its latest steps."""
+        name = request.path_params["pool"]
+        told = status.pool_detail(self._snapshot(), name, time.time())
+        if told is None:
+            raise self._no_such_pool(name)
+        return _json(told)
+
+    def decisions(self, request: Request) -> Response:
+        """The latest decisions of a pool, newest first; those of a removed pool as long as the journal has them."""
+        name = request.path_params["pool"]
+        rows = self._doors.decisions(name, _whole(request, "limit", LIMIT_DEFAULT, LIMIT_MAX))
+        if not rows and name not in self._snapshot().policies.pools:
+            raise self._no_such_pool(name)
+        return JSONResponse({"pool": name, "decisions": rows})
+
+    def history(self, request: Request) -> Response:
+        """Ticks since a time, by pool."""
+        limit = _whole(request, "limit", HISTORY_DEFAULT, HISTORY_MAX)
+        since = _since(request)
+        names = tuple(self._snapshot().policies.pools)
+        if (asked := request.query_params.get("pool")) is not None:
+            if asked not in names:
+                raise self._no_such_pool(asked)
+            names = (asked,)
+        return JSONResponse({"since": since, "pools": {name: self._doors.history(name, since, limit) for name in names}})
+
+    def targets(self, _request: Request) -> Response:
+        """The workers' own pages, as Prometheus' HTTP service discovery wants them."""
+        return _json(status.targets(self._doors.snapshot()))
+
+    async def reload(self, request: Request) -> Response:
+        """Note that config.yaml is to be read; the next tick does it, at once."""
+        authorize(request, self._doors.tokens())
+        await request.body()
+        self._doors.reload()
+        return _json({"accepted": True, "detail": "config.yaml is read by the next tick; /api/v1/status tells what came of it"}, 202)
+
+    def _snapshot(self) -> Snapshot:
+        snapshot = self._doors.snapshot()
+        if snapshot is None:
+            raise HTTPException(503, "the configuration is not loaded yet: try again in a moment")
+        return snapshot
+
+    def _no_such_pool(self, name: str) -> HTTPException:
+        pools = ", ".join(self._snapshot().policies.pools)
+        return HTTPException(404, f"there is no pool {name[:40]!r}; configured are: {pools}")
+
+
+class CountedRoute(Route):
+    """A route that leaves its template in the scope: requests are counted by it, never by their own path."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request that matched."""
+        scope["route_template"] = self.path
+        await super().handle(scope, receive, send)
+
+
+def _route(method: str, path: str, handler: Callable[[Request], Any]) -> CountedRoute:
+    return CountedRoute(path, handler, methods=[method])
+
+
+def _json(body: Any, code: int = 200) -> JSONResponse:
+    """An answer in which no neighbour's error text can carry a secret out."""
+    return JSONResponse(redactor(to_plain(body)), code)
+
+
+def _whole(request: Request, name: str, default: int, most: int) -> int:
+    text = request.query_params.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= most):
+        raise HTTPException(400, f"{name} must be a whole number from 1 to {most}, not {text[:40]!r}")
+    return int(text)
+
+
+def _since(request: Request) -> float:
+    text = request.query_params.get("since")
+    if text is None:
+        return time.time() - HISTORY_SECONDS
+    try:
+        since = float(text)
+    except ValueError:
+        since = math.nan
+    if not math.isfinite(since):
+        raise HTTPException(400, f"since must be a time in seconds since 1970, not {text[:40]!r}")
+    return since
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    words = {404: "there is nothing here; the endpoints are listed at /", 405: "this method is not served here"}
+    detail = error.detail if error.detail not in ("Not Found", "Method Not Allowed") else words[error.status_code]
+    return JSONResponse({"error": redactor.text(detail)}, error.status_code, headers=error.headers)
+
+
+async def _unable(_request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": redactor.text(str(error))}, 503)

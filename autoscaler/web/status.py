@@ -1,0 +1,202 @@
+"""The status as JSON: one snapshot told as numbers, and in words what is wrong.
+
+Pure: snapshots in, dicts out. `app.py` serves it, `autoscaler status` prints it, `docs/http-api.md` describes it.
+What nobody could see is null here, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from autoscaler import __version__
+from autoscaler.model import Known, Phase, PoolDecision, PoolPolicy, QueueSight, Replica, SourceSight, Stale, Unknown
+from autoscaler.report.gauges import backlog, busy
+from autoscaler.report.plain import to_plain
+from autoscaler.report.sentence import limits, line, seconds, waterfall, why
+from autoscaler.report.snapshot import Snapshot
+
+
+def status(snapshot: Snapshot, now: float) -> dict[str, Any]:
+    """The whole daemon at this moment."""
+    pools = [pool_status(snapshot, name, now) for name in _names(snapshot)]
+    config = snapshot.config
+    return {
+        "version": __version__,
+        "now": now,
+        "started_at": snapshot.started_at,
+        "last_tick_at": snapshot.record.at if snapshot.record else None,
+        "tick_seconds": snapshot.tick_seconds,
+        "dry_run": snapshot.dry_run,
+        "trouble": list(trouble(snapshot, now)),
+        "config": to_plain(config),
+        "sources": [_source(sight, now) for sight in (snapshot.record.observation.sources if snapshot.record else ())],
+        "active_broker": snapshot.active_broker,
+        "totals": _totals(snapshot),
+        "pools": pools,
+    }
+
+
+def pool_status(snapshot: Snapshot, name: str, now: float) -> dict[str, Any] | None:
+    """One pool: what waits, who works, what is wanted and why; None where there is no such pool."""
+    policy = snapshot.policies.pools.get(name)
+    decision = _decision(snapshot, name)
+    if policy is None and decision is None:
+        return None
+    low, high = (policy.replicas_min, policy.replicas_max) if policy else (0, 0)
+    return {"pool": name, "removed": policy is None, "min": low, "max": high} | (_decided(decision, now) if decision else _undecided(policy))
+
+
+def pool_detail(snapshot: Snapshot, name: str, now: float) -> dict[str, Any] | None:
+    """The status of one pool with the steps of its latest decision and what is remembered of it."""
+    told, decision = pool_status(snapshot, name, now), _decision(snapshot, name)
+    if told is None:
+        return None
+    return told | {
+        "steps": to_plain(decision.steps) if decision else [],
+        "waterfall": list(waterfall(decision)) if decision else [],
+        "actions": to_plain(decision.actions) if decision else [],
+        "memory": to_plain(snapshot.memory.of(name)),
+    }
+
+
+def trouble(snapshot: Snapshot, now: float) -> Iterator[str]:
+    """In words, everything that is wrong now; nothing when all is well."""
+    config = snapshot.config
+    if snapshot.record is None:
+        yield "the first tick is not over yet: nothing has been seen"
+    if config.problems:
+        yield f"config.yaml was refused, the one loaded {seconds(now - config.loaded_at)} ago stays in force: {config.problems[0]}"
+    if config.needs_restart:
+        yield f"a restart is needed to put these settings in force: {', '.join(config.needs_restart)}"
+    for sight in snapshot.record.observation.sources if snapshot.record else ():
+        if not sight.up:
+            yield f"{sight.name}: {line(sight.detail)}"
+    for decision in snapshot.record.decision.pools if snapshot.record else ():
+        yield from _pool_trouble(snapshot, decision, now)
+    if snapshot.journal_errors:
+        yield f"the journal lost {snapshot.journal_errors} records since the start: look at the room and rights of the state folder"
+    yield from snapshot.act_errors
+
+
+def missing(snapshot: Snapshot | None) -> tuple[str, ...]:
+    """What keeps the daemon from being ready, in words."""
+    if snapshot is None:
+        return ("the configuration is not loaded yet", "the first tick is not over yet")
+    return () if snapshot.record else ("the first tick is not over yet",)
+
+
+def targets(snapshot: Snapshot | None) -> list[dict[str, Any]]:
+    """The workers' own pages in the format of Prometheus' HTTP service discovery."""
+    listed = snapshot.metrics_targets if snapshot else {}
+    return [{"targets": list(addresses), "labels": {"pool": pool}} for pool, addresses in listed.items() if addresses]
+
+
+def _names(snapshot: Snapshot) -> tuple[str, ...]:
+    """Configured pools in the order of the file, then removed ones that still have workers."""
+    decided = [pool.pool for pool in snapshot.record.decision.pools] if snapshot.record else []
+    return tuple(dict.fromkeys((*snapshot.policies.pools, *decided)))
+
+
+def _decision(snapshot: Snapshot, name: str) -> PoolDecision | None:
+    pools = snapshot.record.decision.pools if snapshot.record else ()
+    return next((pool for pool in pools if pool.pool == name), None)
+
+
+def _decided(pool: PoolDecision, now: float) -> dict[str, Any]:
+    view = pool.view
+    return {
+        "queues": [_queue(queue, now) for queue in view.queues],
+        "backlog": backlog(pool),
+        "oldest_wait_seconds": view.oldest_wait_seconds,
+        "busy": busy(pool),
+        "slots": view.slots if view.fleet_seen else None,
+        "current": pool.current,
+        "desired": pool.desired,
+        "recommended": pool.recommended,
+        "direction": pool.direction,
+        "replicas": {str(phase): len(view.of(phase)) for phase in Phase} if view.fleet_seen else None,
+        "workers": [_worker(replica, now) for replica in view.replicas],
+        "blind": list(view.blind),
+        "why": why(pool, now),
+        "reason": str(pool.reason),
+        "limited_by": list(limits(pool)),
+    }
+
+
+def _undecided(policy: PoolPolicy | None) -> dict[str, Any]:
+    """A pool before its first tick: the same keys, and nothing known."""
+    queues = policy.queues if policy else ()
+    unseen = "it was not looked at yet"
+    return {
+        "queues": [{"queue": queue, "waiting": None, "kind": "unknown", "why": unseen, "age_seconds": None} for queue in queues],
+        **dict.fromkeys(("backlog", "oldest_wait_seconds", "busy", "slots", "current", "desired", "recommended", "direction", "replicas")),
+        "workers": [],
+        "blind": [unseen],
+        "why": f"{policy.name if policy else ''}: {unseen}",
+        "reason": None,
+        "limited_by": [],
+    }
+
+
+def _queue(queue: QueueSight, now: float) -> dict[str, Any]:
+    told: dict[str, Any] = {"queue": queue.queue, "waiting": None, "kind": "unknown", "why": "", "age_seconds": None}
+    match queue.waiting:
+        case Known(value, at):
+            return told | {"waiting": value, "kind": "known", "age_seconds": max(0.0, now - at)}
+        case Stale(value, at, _, because):
+            return told | {"waiting": value, "kind": "stale", "why": because, "age_seconds": max(0.0, now - at)}
+        case Unknown(because):
+            return told | {"why": because}
+
+
+def _worker(replica: Replica, now: float) -> dict[str, Any]:
+    facts = to_plain(replica)
+    kept = {key: facts[key] for key in ("name", "phase", "running", "reserved", "scheduled", "slots")}
+    return {**kept, "age_seconds": max(0.0, now - replica.since)}
+
+
+def _source(sight: SourceSight, now: float) -> dict[str, Any]:
+    return {
+        "source": sight.name,
+        "up": sight.up,
+        "detail": sight.detail,
+        "seconds": sight.seconds,
+        "age_seconds": max(0.0, now - sight.at),
+    }
+
+
+def _totals(snapshot: Snapshot) -> dict[str, Any]:
+    pools = snapshot.record.decision.pools if snapshot.record else ()
+    known = snapshot.record is not None and all(pool.view.fleet_seen for pool in pools)
+    return {
+        "pools": len(snapshot.policies.pools),
+        "replicas": sum(pool.current for pool in pools) if known else None,
+        "draining": sum(len(pool.view.of(Phase.DRAINING)) for pool in pools) if known else None,
+        "desired": sum(pool.desired for pool in pools) if known else None,
+        "max_replicas": snapshot.policies.max_replicas,
+        "backlog": _sum([backlog(pool) for pool in pools]) if snapshot.record else None,
+        "busy": _sum([busy(pool) for pool in pools]) if snapshot.record else None,
+        "slots": sum(pool.view.slots for pool in pools) if known else None,
+        "blind": sum(1 for pool in pools if pool.view.blind),
+    }
+
+
+def _sum(counts: list[int | None]) -> int | None:
+    """The sum, unknown where any part of it is."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _pool_trouble(snapshot: Snapshot, pool: PoolDecision, now: float) -> Iterator[str]:
+    memory, policy = snapshot.memory.of(pool.pool), snapshot.policies.pools.get(pool.pool)
+    if pool.view.blind:
+        yield f"{pool.pool} is blind and will not be scaled down: {line('; '.join(pool.view.blind))}"
+    if memory.backoff_until > now:
+        yield f"{pool.pool}: {memory.failures} workers in a row ended badly, the next start is in {seconds(memory.backoff_until - now)}"
+    if lost := len(pool.view.of(Phase.LOST)):
+        yield f"{pool.pool}: {lost} replicas are not heard, though their containers run: look at their logs"
+    if policy and pool.view.waiting and pool.desired >= policy.replicas_max and pool.recommended > pool.desired:
+        yield f"{pool.pool}: {pool.view.waiting} tasks wait and all {policy.replicas_max} allowed replicas are wanted already"
+    if pool.view.leftover:
+        yield f"{pool.pool}: {pool.view.leftover} tasks of workers that are gone were never acknowledged"
