@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -28,6 +29,7 @@ from autoscaler.model import Container, Exit
 PULL_SECONDS = 900.0
 """A pull may take this long; starts of other pools go on meanwhile."""
 LOG_SECONDS = 5.0
+NAME_LOOKS, NAME_PAUSE_SECONDS = 20, 0.1
 SEVERAL_NETWORKS = "1.44"
 """The first API version that joins a container to several networks when it is created."""
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}")
@@ -148,16 +150,25 @@ class DockerFleet:
 
     def _earlier(self, name: str) -> str | None:
         """The name is taken: by an earlier call of ours whose answer was lost, or by somebody else."""
-        try:
-            found = self._inspect(name)
-        except ContainerGone as error:
-            raise StartRefused(f"the name {name} is taken by a container that is not a worker of {self._instance}") from error
+        found = self._named(name)
+        if not self._is_ours(found["Config"]["Labels"]):
+            raise StartRefused(f"the name {name} is taken by a container that is not a worker of {self._instance}")
         match found["State"]["Status"]:
             case "created":
                 return str(found["Id"])
             case "exited" | "dead" | "removing":
                 raise StartRefused(f"the name {name} belongs to a worker that has ended, and names are not used twice")
         return None
+
+    def _named(self, name: str) -> dict[str, Any]:
+        """The container of this name; the engine takes a name a moment before it shows who has it."""
+        for _ in range(NAME_LOOKS):
+            answer = self._engine.ask(Question("GET", f"/containers/{name}/json"))
+            if answer.status == 200:
+                found: dict[str, Any] = answer.value
+                return found
+            time.sleep(NAME_PAUSE_SECONDS)
+        raise StartRefused(f"the name {name} is taken, and the engine does not show by whom: {answer.words}")
 
     def _run(self, container_id: str, body: Mapping[str, Any]) -> None:
         """Join what networks are missing, and start."""
