@@ -17,17 +17,16 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from autoscaler.config.files import MAX_ENV_FILE, Unreadable, digest, read_capped
+from autoscaler.config.files import Unreadable, digest, read_capped
 from autoscaler.config.load import read
 from autoscaler.config.models import Settings
 from autoscaler.config.yaml_marks import MAX_BYTES, KeyPath, dotted
 from autoscaler.errors import ConfigError, Problem
 
-NEEDS_RESTART: tuple[tuple[str, ...], ...] = (("instance",), ("state",), ("fleet", "type"), ("fleet", "host"), ("api", "listen"), ("log", "format"))
+NEEDS_RESTART = (("instance",), ("state",), ("fleet", "type"), ("fleet", "host"), ("api", "listen"), ("log", "format"))
 """Keys that are built into the running daemon: their old value stays in force until it is started again."""
 
 _HIDDEN = ("environment", "options")
-_MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +56,11 @@ class ConfigFile:
         self._env = env
         self._digest = ""
         self._seen: Mapping[Path, str] = {}
+        self._stays = ""
         settings, problems = self._read()
         if settings is None:
             raise ConfigError(str(path), problems)
+        self._stays = "; the last good configuration stays in force"
         self._last = Change(settings)
 
     @property
@@ -76,7 +77,7 @@ class ConfigFile:
         fresh, found = self._read()
         problems = tuple(problem.located(str(self._path)) for problem in found)
         if fresh is None:
-            self._last = Change(old, news=problems != self._last.problems, problems=problems, needs_restart=self._last.needs_restart)
+            self._last = Change(old, news=True, problems=problems, needs_restart=self._last.needs_restart)
             return self._last
         settings, waiting = _hold(old, fresh)
         changed = settings != old
@@ -85,14 +86,14 @@ class ConfigFile:
         return self._last
 
     def _is_unchanged(self) -> bool:
-        return digest(self._path, MAX_BYTES) == self._digest and all(digest(path, MAX_ENV_FILE) == was for path, was in self._seen.items())
+        return digest(self._path, MAX_BYTES) == self._digest and all(digest(path) == was for path, was in self._seen.items())
 
     def _read(self) -> tuple[Settings | None, tuple[Problem, ...]]:
         try:
             content = read_capped(self._path, MAX_BYTES)
         except Unreadable as error:
             self._digest, self._seen = f"unreadable: {error}", {}
-            return None, (Problem("", f"cannot read the file: {error}; the last good configuration stays in force"),)
+            return None, (Problem("", f"cannot read the file: {error}{self._stays}"),)
         loaded = read(content, self._path, self._env)
         self._digest, self._seen = hashlib.sha256(content).hexdigest(), loaded.seen
         return loaded.settings, loaded.problems
@@ -123,38 +124,45 @@ def _with(settings: Settings, path: tuple[str, ...], value: Any) -> Settings:
 
 def diff(old: Settings, new: Settings) -> tuple[str, ...]:
     """What differs, one line per key, as it would be written in the file; what may be secret is only said to have changed."""
-    return tuple(_compare((), old.model_dump(), new.model_dump(), old.model_dump(mode="json"), new.model_dump(mode="json")))
+    before, after = (_Value(side.model_dump(), side.model_dump(mode="json")) for side in (old, new))
+    return tuple(_compare((), before, after))
 
 
-def _compare(path: KeyPath, old: Any, new: Any, old_text: Any, new_text: Any) -> Iterator[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted(old.keys() | new.keys(), key=str):
-            sides = (side.get(key, _MISSING) for side in (old, new, old_text, new_text))
-            yield from _compare((*path, key), *sides)
-    elif _are_lists_of_mappings(old, new):
-        sides = (dict(enumerate(side)) for side in (old, new, old_text, new_text))
-        yield from _compare(path, *sides)
-    elif old is _MISSING or new is _MISSING:
-        yield f"{dotted(path)}: {'added' if old is _MISSING else 'removed'}"
-    elif old != new:
-        yield f"{dotted(path)}: {_difference(path, old, new, old_text, new_text)}"
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A value of the settings, and as it would be written."""
+
+    value: Any
+    text: Any
+
+    def entries(self) -> dict[str | int, _Value]:
+        """What a mapping, or a list of mappings, holds."""
+        if isinstance(self.text, dict):
+            return {key: _Value(self.value[key], text) for key, text in self.text.items()}
+        if isinstance(self.text, list) and any(isinstance(item, dict) for item in self.text):
+            return {index: _Value(self.value[index], text) for index, text in enumerate(self.text)}
+        return {}
+
+    def is_secret(self) -> bool:
+        items = self.value if isinstance(self.value, tuple) else (self.value,)
+        return any(isinstance(item, SecretStr) for item in items)
+
+    def __str__(self) -> str:
+        if self.text is None or isinstance(self.text, bool):
+            return {None: "none", True: "true", False: "false"}[self.text]
+        text = f"[{', '.join(map(str, self.text))}]" if isinstance(self.text, list) else str(self.text)
+        return re.sub(r"://[^@/\s]*@", "://***@", text)
 
 
-def _are_lists_of_mappings(old: Any, new: Any) -> bool:
-    return isinstance(old, tuple) and isinstance(new, tuple) and any(isinstance(item, dict) for item in (*old, *new))
-
-
-def _difference(path: KeyPath, old: Any, new: Any, old_text: Any, new_text: Any) -> str:
-    secret = any(isinstance(item, SecretStr) for side in (old, new) for item in (side if isinstance(side, tuple) else (side,)))
-    if secret or any(hidden in path for hidden in _HIDDEN):
-        return "changed"
-    return f"{_shown(old_text)} -> {_shown(new_text)}"
-
-
-def _shown(value: Any) -> str:
-    """A value as in the file, without the credentials of an address."""
-    if isinstance(value, list):
-        text = f"[{', '.join(map(str, value))}]"
-    else:
-        text = {None: "none", True: "true", False: "false"}.get(value, str(value)) if value is None or isinstance(value, bool) else str(value)
-    return re.sub(r"://[^@/\s]*@", "://***@", text)
+def _compare(path: KeyPath, old: _Value, new: _Value) -> Iterator[str]:
+    if old.value == new.value:
+        return
+    before, after = old.entries(), new.entries()
+    if not before and not after:
+        masked = old.is_secret() or new.is_secret() or any(hidden in path for hidden in _HIDDEN)
+        yield f"{dotted(path)}: {'changed' if masked else f'{old} -> {new}'}"
+    for key in (*before, *(key for key in after if key not in before)):
+        if key in before and key in after:
+            yield from _compare((*path, key), before[key], after[key])
+        else:
+            yield f"{dotted((*path, key))}: {'added' if key in after else 'removed'}"

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from autoscaler.config.interpolate import Filled
 from autoscaler.config.yaml_marks import KeyPath
 
-MAX_SECRET = 1 << 16
-MAX_ENV_FILE = 1 << 20
+MAX_BYTES = 1 << 18
 
 Complain = Callable[[KeyPath, str], None]
 
@@ -42,7 +42,7 @@ def read_capped(path: Path, cap: int) -> bytes:
     return content
 
 
-def digest(path: Path, cap: int) -> str:
+def digest(path: Path, cap: int = MAX_BYTES) -> str:
     """What tells one state of a file from another, its absence included."""
     try:
         return hashlib.sha256(read_capped(path, cap)).hexdigest()
@@ -58,11 +58,11 @@ class Files:
         self.seen: dict[Path, str] = {}
         """Digest of every file that was looked at."""
 
-    def text(self, name: str, cap: int) -> str:
+    def text(self, name: str) -> str:
         """The text of one file, by its path relative to the configuration; raises Unreadable."""
         path = self._folder / name
         try:
-            content = read_capped(path, cap)
+            content = read_capped(path, MAX_BYTES)
         except Unreadable as error:
             self.seen[path] = f"unreadable: {error}"
             raise
@@ -76,16 +76,19 @@ class Files:
         return text
 
 
-def include(data: dict[str, Any], files: Files, env: Mapping[str, str], complain: Complain) -> None:
+def include(filled: Filled, files: Files, env: Mapping[str, str], complain: Complain) -> None:
     """Put the content of every named file where the models expect it, and complain about those that cannot be used."""
+    data = filled.data
     flower = data.get("flower")
     if isinstance(flower, dict):
         for key in ("password", "token"):
             _include_secret(flower, key, ("flower",), files, complain)
     brokers = data.get("brokers")
     for index, broker in enumerate(brokers if isinstance(brokers, list) else ()):
-        if isinstance(broker, dict) and str(broker.get("enabled")).lower() != "false":
-            _include_secret(broker, "url", ("brokers", index), files, complain)
+        if isinstance(broker, dict):
+            _include_broker(broker, ("brokers", index), files, complain)
+            if ("brokers", index, "url") in filled.empty:
+                broker.setdefault("url", "")  # an address that a variable left empty turns the broker off
     api = data.get("api")
     if isinstance(api, dict) and "token_file" in api:
         api["tokens"] = list(_tokens(api["token_file"], files, complain))
@@ -93,6 +96,13 @@ def include(data: dict[str, Any], files: Files, env: Mapping[str, str], complain
     for name, pool in (pools if isinstance(pools, dict) else {}).items():
         if isinstance(pool, dict) and isinstance(pool.get("worker"), dict):
             _include_environment(pool["worker"], ("pools", name, "worker"), files, env, complain)
+
+
+def _include_broker(broker: dict[str, Any], at: KeyPath, files: Files, complain: Complain) -> None:
+    if str(broker.get("enabled")).lower() != "false":
+        _include_secret(broker, "url", at, files, complain)
+    if "url_file" in broker:
+        broker.setdefault("url", "")
 
 
 def _include_secret(part: dict[str, Any], key: str, at: KeyPath, files: Files, complain: Complain) -> None:
@@ -104,7 +114,7 @@ def _include_secret(part: dict[str, Any], key: str, at: KeyPath, files: Files, c
         complain(path, f"{key} and {key}_file are both given: keep one of them")
         return
     try:
-        secret = files.text(name, MAX_SECRET).removesuffix("\n").removesuffix("\r")
+        secret = files.text(name).removesuffix("\n").removesuffix("\r")
     except Unreadable as error:
         complain(path, f"cannot read {name!r}: {error}")
         return
@@ -121,7 +131,7 @@ def _tokens(names: Any, files: Files, complain: Complain) -> Iterator[str]:
         if not isinstance(name, str):
             continue
         try:
-            lines = [line.strip() for line in files.text(name, MAX_SECRET).splitlines() if line.strip()]
+            lines = [line.strip() for line in files.text(name).splitlines() if line.strip()]
         except Unreadable as error:
             complain(path, f"cannot read {name!r}: {error}")
             continue
@@ -148,7 +158,7 @@ def _include_environment(worker: dict[str, Any], at: KeyPath, files: Files, env:
 
 def _env_file(name: str, path: KeyPath, files: Files, complain: Complain) -> dict[str, str]:
     try:
-        lines = files.text(name, MAX_ENV_FILE).splitlines()
+        lines = files.text(name).splitlines()
     except Unreadable as error:
         complain(path, f"cannot read {name!r}: {error}")
         return {}

@@ -1,4 +1,7 @@
-"""Keys that this version accepts and does not act on yet, in words: a setting that does nothing must say so."""
+"""Keys that this version accepts and does not act on yet, in words: a setting that does nothing must say so.
+
+The reference says the same at each key; both read `NOT_YET`.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +9,45 @@ from collections.abc import Iterator
 
 from autoscaler.config.models import BrokerSettings, PoolSettings, Settings
 
-_SIZED_MEANWHILE = "the pool is sized by thresholds with up: 0 meanwhile"
+_MEANWHILE = "the pool is sized by thresholds with up: 0 meanwhile"
+
+NOT_YET = {
+    "idle_interval": "interval holds while every pool is idle, too",
+    "brokers[].budget": "nothing is held back to keep within it",
+    "pools.<pool>.target_wait": _MEANWHILE,
+    "pools.<pool>.backlog_per_replica": _MEANWHILE,
+    "pools.<pool>.spare": "no idle workers are kept beyond replicas.min",
+    "pools.<pool>.schedules": "replicas.min and replicas.max hold at all times",
+}
+"""Key -> what happens instead."""
 
 
 def not_in_force(settings: Settings) -> tuple[str, ...]:
     """One sentence for every key that stands in the file without having its effect."""
-    found = list(_brokers(settings.brokers))
-    if settings.idle_interval is not None:
-        found.insert(0, "idle_interval: is not in force yet: interval holds while every pool is idle, too")
+    found = []
+    if "idle_interval" in settings.model_fields_set and settings.idle_interval is not None:
+        found.append(_sentence("idle_interval", "idle_interval"))
+    found += _brokers(settings.brokers)
     for name, pool in settings.pools.items():
-        found += (f"pools.{name}.{text}" for text in _pool(pool))
+        found += _pool(name, pool)
     return tuple(found)
 
 
 def _brokers(brokers: tuple[BrokerSettings, ...]) -> Iterator[str]:
     for index, broker in enumerate(brokers):
-        if broker.budget:
-            yield f"brokers[{index}].budget: is not in force yet: nothing is held back to keep within it"
+        if broker.budget is not None:
+            yield _sentence("brokers[].budget", f"brokers[{index}].budget")
     usable = [index for index, broker in enumerate(brokers) if broker.enabled and broker.url.get_secret_value()]
     for index in usable[1:]:
-        yield f"brokers[{index}]: is not used yet: there is no failover, only {brokers[usable[0]].name!r} is read and given to workers"
+        first = brokers[usable[0]].name
+        yield f"brokers[{index}]: not in force yet: there is no failover; {first!r} alone is read and given to workers"
 
 
-def _pool(pool: PoolSettings) -> Iterator[str]:
-    for way in ("target_wait", "backlog_per_replica"):
-        if getattr(pool, way) is not None:
-            yield f"{way}: is not in force yet: {_SIZED_MEANWHILE}"
-    if pool.spare:
-        yield "spare: is not in force yet: no idle workers are kept beyond replicas.min"
-    if pool.schedules:
-        yield "schedules: are not in force yet: replicas.min and replicas.max hold at all times"
+def _pool(name: str, pool: PoolSettings) -> Iterator[str]:
+    for key in ("target_wait", "backlog_per_replica", "spare", "schedules"):
+        if key in pool.model_fields_set and getattr(pool, key):
+            yield _sentence(f"pools.<pool>.{key}", f"pools.{name}.{key}")
+
+
+def _sentence(key: str, path: str) -> str:
+    return f"{path}: not in force yet: {NOT_YET[key]}"

@@ -104,6 +104,8 @@ class Filled:
     problems: list[Problem] = field(default_factory=list)
     written: dict[str, str] = field(default_factory=dict)
     """Value -> what is written in the file instead; messages show the latter, because a variable may be a secret."""
+    empty: set[KeyPath] = field(default_factory=set)
+    """Values that became empty when their variables were filled in."""
 
 
 def fill_tree(root: Node, env: Mapping[str, str]) -> Filled:
@@ -129,5 +131,7 @@ def _plain(node: Node, path: KeyPath, env: Mapping[str, str], filled: Filled) ->
         return None
     if value != node.value:
         filled.written[value] = node.value
+    if not value:
+        filled.empty.add(path)
     # In quotes, empty is empty text; otherwise it is as if the key were not there.
     return value if value or not node.plain or path[-2:-1] == ("environment",) else None

@@ -61,6 +61,12 @@ def part_in(annotation: Any) -> type[Part] | None:
     return None
 
 
+def defaults(part: type[Part]) -> dict[str, Any]:
+    """The defaults of a mapping's keys, as they would be written in the file."""
+    written = part.model_construct().model_dump(mode="json", warnings=False)
+    return {name: value for name, value in written.items() if not part.model_fields[name].is_required()}
+
+
 @cache
 def all_keys() -> tuple[Key, ...]:
     """Every key a file may have, in the order of the file."""

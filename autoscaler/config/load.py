@@ -59,7 +59,7 @@ def read(content: bytes, path: Path, env: Mapping[str, str]) -> Loaded:
     filled = fill_tree(root, env)
     reading = _Reading(root, filled.written, [*problems, *filled.problems])
     reading.refuse_internal(filled.data)
-    include(filled.data, files, env, reading.complain)
+    include(filled, files, env, reading.complain)
     for key in [key for key in filled.data if key.startswith("x-")]:
         del filled.data[key]  # as in Compose: a place for anchors
     settings = reading.validate({**filled.data, "hash": hashlib.sha256(content).hexdigest()[:12]})

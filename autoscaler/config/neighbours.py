@@ -9,7 +9,7 @@ import re
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr, WithJsonSchema, model_validator
 
 from autoscaler.config.part import Name, Part, TextList
 from autoscaler.config.units import Duration, Flag, Whole
@@ -105,7 +105,10 @@ def _budget(value: Any) -> Any:
 
 
 BudgetText = Annotated[
-    Budget, BeforeValidator(_budget), WithJsonSchema({"type": "string", "format": "budget", "pattern": r"^\d+\s*/\s*(day|month)$"})
+    Budget,
+    BeforeValidator(_budget),
+    PlainSerializer(lambda budget: f"{budget.commands}/{budget.period}", when_used="json"),
+    WithJsonSchema({"type": "string", "format": "budget", "pattern": r"^\d+\s*/\s*(day|month)$"}),
 ]
 
 
@@ -116,12 +119,19 @@ def _broker_url(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _url_or_file(schema: dict[str, Any]) -> None:
+    schema["required"].remove("url")
+    schema["anyOf"] = [{"required": ["url"]}, {"required": ["url_file"]}]
+
+
 class BrokerSettings(Part):
     """A broker that is read directly and that workers are started for."""
 
+    model_config = ConfigDict(json_schema_extra=_url_or_file)
+
     name: Name = Field(examples=["primary"])
     """Name of the broker in metrics and messages."""
-    url: Annotated[SecretStr, AfterValidator(_broker_url)] = Field(SecretStr(""), examples=["redis://redis:6379/0"])
+    url: Annotated[SecretStr, AfterValidator(_broker_url)] = Field(examples=["redis://redis:6379/0"])
     """Address of the broker, `rediss://` for TLS. Empty (say, `${REDIS_URL:-}` unset) turns this broker off. One of `url` and
     `url_file` is needed."""
     url_file: str | None = Field(None, examples=["/run/secrets/redis_url"])

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from autoscaler.config.part import Part
 from autoscaler.config.units import AutoDuration, Duration, Number, Whole, quoted, within
@@ -56,6 +56,7 @@ def _max_step(value: Any) -> Any:
 MaxStep = Annotated[
     int | str | None,
     BeforeValidator(_max_step),
+    PlainSerializer(lambda step: "none" if step is None else step, when_used="json"),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^(none|\d+(\.\d+)?%)$"}]}),
 ]
 

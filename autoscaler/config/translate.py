@@ -77,7 +77,7 @@ def example(key: keys.Key) -> str:
     >>> example(keys.find(("pools", "browser", "queues")))
     'queues: [default]'
     """
-    return f"{key.name}: {_flow(_value(key))}"
+    return f"{key.name}: {flow(_value(key))}"
 
 
 def _value(key: keys.Key) -> object:
@@ -98,17 +98,21 @@ def _shown(key: keys.Key) -> list[keys.Key]:
     return needed + [k for k in inside if k.name in extra] or inside[:1]
 
 
-def _flow(value: object) -> str:
+def flow(value: object) -> str:
     """A value in YAML's one-line form, with quotes only where they are needed."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(entry)}" for key, entry in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {flow(entry)}" for key, entry in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(_flow(entry) for entry in value) + "]"
+        return "[" + ", ".join(flow(entry) for entry in value) + "]"
     if not isinstance(value, str):
         return json.dumps(value)
-    awkward = not value or value[0] in "&*!|>%@`'\"#{}[],-?:" or ": " in value or value.endswith(":") or " #" in value or value[0].isdigit()
-    return json.dumps(value) if awkward and not _reads_back(value) else value
+    return value if _is_plain(value) else json.dumps(value)
 
 
-def _reads_back(value: str) -> bool:
-    return value[:1].isdigit() and value.isalnum()
+def _is_plain(value: str) -> bool:
+    """True for text that YAML reads back as it is, without quotes, in one-line form and in the eyes of people."""
+    if not value.isprintable() or not value or value[0] in "&*!|>%@`'\"#-?:" or value.endswith(":") or any(part in value for part in (": ", " #")):
+        return False
+    if value[0].isdigit():
+        return value.isalnum()  # 30s, and not 500000/month or 1000:1000
+    return not any(bracket in value for bracket in "[]{},") or value.startswith("${")
