@@ -1,0 +1,33 @@
+# Every target sets up what it needs; the environment (.venv) is made once, from requirements-dev.txt.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint check up down lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## See it work in a minute: a real Redis, Flower, Celery and a burst of tasks; no Docker, no root
+	@scripts/venv
+	@.venv/bin/autoscaler demo
+
+test: ## Lint and every test, on a real Docker engine too (as CI does)
+	@scripts/test
+
+lint: ## Style, types and the direction of imports
+	@scripts/lint
+
+check: ## Validate config.yaml and try every neighbour that it names
+	@scripts/venv
+	@.venv/bin/autoscaler check
+
+up: ## Start broker, Flower and autoscaler with Docker Compose, with the example app and the dashboards
+	@docker compose --profile example --profile monitoring up --build --detach --wait
+
+down: ## Stop what `make up` started, and the workers that the autoscaler left running
+	@scripts/down
+
+lock: ## Resolve requirements*.txt anew from pyproject.toml (needs uv)
+	@scripts/lock
+
+clean: ## Delete everything that the other targets made
+	@scripts/engine/down .cache/test-engine
+	@rm -rf .venv .cache build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
