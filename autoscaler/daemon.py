@@ -27,7 +27,8 @@ from autoscaler.report.metrics import Metrics
 from autoscaler.report.snapshot import ConfigState, Snapshot
 from autoscaler.sources.broker import BrokerSource
 from autoscaler.sources.eyes import Eyes
-from autoscaler.web.app import ENDPOINTS, Doors, build_app
+from autoscaler.web.app import Doors, build_app
+from autoscaler.web.index import ENDPOINTS
 from autoscaler.web.server import Server
 
 BUGS_IN_A_ROW_MAX = 10

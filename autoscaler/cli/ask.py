@@ -97,5 +97,5 @@ def show_history(url: str, pool: str | None, limit: int, *, as_json: bool) -> No
 
 
 def _decisions(url: str, pool: str, limit: int) -> list[dict[str, Any]]:
-    body = ask(url, f"/api/v1/pools/{pool}/decisions?limit={limit}")
-    return body["decisions"] if isinstance(body, dict) else body
+    rows: list[dict[str, Any]] = ask(url, f"/api/v1/pools/{pool}/decisions?limit={limit}")["decisions"]
+    return rows

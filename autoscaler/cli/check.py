@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 
 from autoscaler.assemble import build_fleet, build_sources, worker_specs
-from autoscaler.config.in_force import not_in_force, warnings
+from autoscaler.config.advice import warnings
+from autoscaler.config.in_force import not_in_force
 from autoscaler.config.load import load
 from autoscaler.config.models import Settings
 from autoscaler.errors import FleetUnreachable, SightError

@@ -15,7 +15,7 @@ from autoscaler.model import Decision, Memory, Observation
 from autoscaler.policy.decide import decide
 from autoscaler.policy.memory import resume
 from autoscaler.report.journal import Journal
-from autoscaler.report.plain import plain
+from autoscaler.report.plain import to_plain
 from autoscaler.report.sentence import waterfall, why
 from autoscaler.sources.eyes import Eyes
 
@@ -37,7 +37,7 @@ def plan_once(config: Path, *, as_json: bool) -> bool:
         eyes.close()
     decision = decide(settings.policies(), seen, _memory(Path(settings.state)), now)
     if as_json:
-        click.echo(json.dumps(plain(decision), indent=2))
+        click.echo(json.dumps(to_plain(decision), indent=2))
     else:
         _tell(seen, decision, now)
     return bool(decision.actions)
