@@ -1,0 +1,181 @@
+"""One kept connection to a Redis that sends nothing of its own accord and counts what it sends.
+
+`broker_redis.py` hands in commands and gets plain answers. A connection that the server has closed meanwhile is made anew once;
+one on which an answer may still be under way is dropped. Whatever redis-py raises ends here, in words that carry no password.
+"""
+
+from __future__ import annotations
+
+import inspect
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import redis.exceptions as trouble
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from autoscaler.errors import AnswerUnusable, SightError, SourceUnreachable
+
+SCHEMES = ("redis", "rediss", "unix", "redis+socket")
+T = TypeVar("T")
+Command = tuple[str | int, ...]
+
+
+class RedisLine:
+    """The connection to one Redis; for one event loop and one user at a time."""
+
+    def __init__(self, broker: str, url: str) -> None:
+        self.commands_sent = 0
+        self._broker = broker
+        self._url = _as_redis_py_writes(url)
+        self._connection: Any = None
+
+    async def hold(self, talk: Callable[[], Awaitable[T]]) -> T:
+        """Have this talk, a second time on a new connection when the kept one turns out to be gone."""
+        kept = self._connection is not None and self._connection.is_connected
+        try:
+            try:
+                return await talk()
+            except trouble.ConnectionError as error:
+                if not kept or type(error) is not trouble.ConnectionError:
+                    raise
+                await self.close()
+                return await talk()
+        except trouble.ResponseError as refused:  # all answers were read: the connection is as good as before
+            raise self.in_words(refused) from refused
+        except (trouble.RedisError, OSError) as error:
+            await self.close()
+            raise self.in_words(error) from error
+        except BaseException:  # the deadline: an answer that is still under way would be taken for the next one
+            await self.close()
+            raise
+
+    async def ask(self, *commands: Command) -> list[Any]:
+        """Send these in one go and read all answers; a refusal of one is its answer, so that the others stay in step."""
+        connection = await self._connected()
+        self.commands_sent += len(commands)
+        await connection.send_packed_command(connection.pack_commands(commands))
+        return [await _answer(connection) for _ in commands]
+
+    async def close(self) -> None:
+        """Drop the connection; the next question makes another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+
+    async def _connected(self) -> Any:
+        if self._connection is None:
+            self._connection = self._new_connection()
+        if not self._connection.is_connected:
+            self.commands_sent += bool(self._connection.username or self._connection.password) + bool(self._connection.db)
+            await self._connection.connect()
+        return self._connection
+
+    def _new_connection(self) -> Any:
+        """A connection that sends AUTH and SELECT where needed, and nothing of redis-py's own: no HELLO, SETINFO or PING."""
+        quiet = {"driver_info": None} if "driver_info" in _CONNECTION_OPTIONS else {"lib_name": None, "lib_version": None}
+        untimed = {"socket_timeout": None, "socket_connect_timeout": None}  # the deadline over the whole look is the timeout
+        try:
+            pool: Any = ConnectionPool.from_url(self._url, protocol=2, retry=Retry(NoBackoff(), 0), **quiet, **untimed)
+            return pool.make_connection()
+        except (ValueError, TypeError):
+            # What is raised there quotes the address, password and all: it is not passed on.
+            raise SourceUnreachable(
+                f"the url of broker {self._broker} cannot be used: write it like redis://:password@host:6379/0, "
+                "with no other options than ssl_cert_reqs, ssl_ca_certs, ssl_certfile and ssl_keyfile"
+            ) from None
+
+    def in_words(self, error: BaseException) -> SightError:
+        """What is wrong and what to do, without password, as the error that the loop knows."""
+        parts = urlsplit(self._url)
+        where = f"broker {self._broker} at {parts.hostname or parts.path}" + (f":{parts.port}" if parts.port else "")
+        said = _words(error)
+        for secret in filter(None, (parts.password, unquote(parts.password or ""))):
+            said = said.replace(secret, "***")
+        spoke = isinstance(error, trouble.ResponseError | trouble.AuthenticationError | trouble.InvalidResponse)
+        return (AnswerUnusable if spoke else SourceUnreachable)(f"{where} {said}")
+
+
+_CONNECTION_OPTIONS = inspect.signature(AbstractConnection.__init__).parameters
+
+
+def good(answers: Sequence[Any]) -> Sequence[Any]:
+    """The answers, if none of them is a refusal."""
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
+
+
+async def _answer(connection: Any) -> Any:
+    try:
+        return await connection.read_response()
+    except trouble.ResponseError as refused:
+        return refused
+
+
+def _as_redis_py_writes(url: str) -> str:
+    """Celery's spelling of an address in redis-py's: its name of the socket scheme, and of certificate checks."""
+    if url.startswith("redis+socket:"):
+        url = url.replace("redis+socket:", "unix:", 1).replace("virtual_host=", "db=")
+    for celery, ours in {"CERT_NONE": "none", "CERT_OPTIONAL": "optional", "CERT_REQUIRED": "required"}.items():
+        url = url.replace(f"ssl_cert_reqs={celery}", f"ssl_cert_reqs={ours}")
+    return url
+
+
+# ---------------------------------------------------------------- words
+
+_CLUSTER = "is a Redis Cluster, which Celery cannot use as a broker"
+_QUOTA = "has used up its quota: wait for the next period, raise the plan, or enable another broker"
+_CODES = {
+    "WRONGTYPE": "has another kind of key under this name: check the queues, the database number and global_keyprefix",
+    "NOPERM": "does not let its user read: allow EXISTS, LLEN, HLEN, HSCAN and SSCAN",
+    "MOVED": _CLUSTER,
+    "CROSSSLOT": _CLUSTER,
+}
+_PHRASES = {
+    "limit exceeded": _QUOTA,
+    "quota exceeded": _QUOTA,
+    "max number of clients": "has no connection left: raise maxclients, or run fewer workers",
+}
+_LOGIN = "refuses the login: check user and password in its url"
+_CAUSES: tuple[tuple[type[BaseException], str], ...] = (
+    (trouble.AuthenticationError, _LOGIN),
+    (trouble.BusyLoadingError, "is still loading its data: wait"),
+    (socket.gaierror, "cannot be found: its name does not resolve; are both in the same network?"),
+    (ssl.SSLCertVerificationError, "has a certificate that is not trusted ({0.verify_message}): add ?ssl_ca_certs=/path/ca.pem to its url"),
+    (ssl.SSLError, "does not speak TLS as expected: is rediss:// right here?"),
+    (ConnectionRefusedError, "refuses connections; is it running and listening there?"),
+    (FileNotFoundError, "has no socket there: is it running, and is its folder mounted?"),
+    (PermissionError, "may not be reached by this user: check the permissions of its socket"),
+)
+
+
+def _words(error: BaseException) -> str:
+    text = str(error)
+    code = getattr(error, "status_code", None) or text.partition(" ")[0]
+    if code in _CODES:
+        return _CODES[code]
+    for phrase, words in _PHRASES.items():
+        if phrase in text.lower():
+            return words
+    if isinstance(error, trouble.ResponseError):
+        return f"refuses: {text[:200]}"
+    for cause in _chain(error):
+        for kind, words in _CAUSES:
+            if isinstance(cause, kind):
+                return words.format(cause)
+    return "closed the connection: is it a Redis, and does it want TLS (rediss://)?"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and all that it came from; trying several addresses of one host gives a group."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            yield from error.exceptions
+        error = error.__cause__ or error.__context__
