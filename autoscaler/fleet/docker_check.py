@@ -44,13 +44,13 @@ def _of_worker(engine: Engine, instance: str, pool: str, worker: WorkerSpec) -> 
 
 def _image(engine: Engine, worker: WorkerSpec) -> Iterator[str]:
     image = worker.image or ""
-    if not _is_missing(engine, f"/images/{quote(image)}/json"):
+    if not _is_missing(engine, f"/images/{quote(image, safe='/:@')}/json"):
         return
     if worker.pull_policy == "never":
         yield f"image {image} is not on the Docker host and pull_policy is never: pull or build it there"
         return
     repository, _ = parse_repository_tag(image)
-    offered = _ask(engine, f"/distribution/{quote(image)}/json", engine.credentials(repository))
+    offered = _ask(engine, f"/distribution/{quote(image, safe='/:@')}/json", engine.credentials(repository))
     if offered and not offered.is_done:
         yield f"image {image} is not on the Docker host and cannot be pulled: pull or build it there ({offered.words})"
 

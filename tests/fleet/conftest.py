@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docker
 import pytest
+from scripted_engine import Handler, ScriptedEngine, Server
 
 from autoscaler.config.worker import WorkerSpec
 from autoscaler.fleet.docker import DockerFleet
@@ -96,3 +98,29 @@ def process_worker(behaviour: str = "obeys", **more: object) -> WorkerSpec:
     return WorkerSpec.model_validate({"command": [shell, "-c", BEHAVIOURS[behaviour]]} | more)
 
 
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> Iterator[ScriptedEngine]:
+    """An engine that answers what the test says, on a socket of its own."""
+    engine = ScriptedEngine(tmp_path / "docker.sock")
+    server = Server(str(engine.path), type("ScriptedHandler", (Handler,), {"engine": engine}))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield engine
+    engine.over.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def scripted_fleet(scripted: ScriptedEngine) -> DockerFleet:
+    """A Docker fleet of instance `main` on the scripted engine."""
+    return DockerFleet(scripted.host, "main", timeout_seconds=10)
+
+
+@pytest.fixture
+def impatient_fleet(scripted: ScriptedEngine) -> DockerFleet:
+    """The same, waiting one second for an answer: for engines that never give one."""
+    return DockerFleet(scripted.host, "main", timeout_seconds=1)
