@@ -102,8 +102,8 @@ class Filled:
 
     data: Any = None
     problems: list[Problem] = field(default_factory=list)
-    written: dict[str, str] = field(default_factory=dict)
-    """Value -> what is written in the file instead; messages show the latter, because a variable may be a secret."""
+    written: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Dotted path -> (value, what is written in the file); messages show the latter, because a variable may be a secret."""
     empty: set[KeyPath] = field(default_factory=set)
     """Values that became empty when their variables were filled in."""
 
@@ -130,8 +130,8 @@ def _plain(node: Node, path: KeyPath, env: Mapping[str, str], filled: Filled) ->
         filled.problems.append(Problem(dotted(path), str(error), node.line, node.column))
         return None
     if value != node.value:
-        filled.written[value] = node.value
-    if not value:
-        filled.empty.add(path)
-    # In quotes, empty is empty text; otherwise it is as if the key were not there.
-    return value if value or not node.plain or path[-2:-1] == ("environment",) else None
+        filled.written[dotted(path)] = (value, node.value)
+    if value or path[-2:-1] == ("environment",):
+        return value
+    filled.empty.add(path)
+    return None

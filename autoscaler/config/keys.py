@@ -108,10 +108,10 @@ def hint(path: tuple[str | int, ...]) -> str:
     name = str(path[-1])
     around = pattern_of(path).rpartition(".")[0]
     siblings = [key.name for key in all_keys() if key.path.rpartition(".")[0] == around]
+    if name in ELSEWHERE:
+        return f" - {ELSEWHERE[name]}"
     close = get_close_matches(name, siblings, n=1)
     if close:
         return f" - did you mean {close[0]!r}?"
-    if name in ELSEWHERE:
-        return f" - {ELSEWHERE[name]}"
     homes = [key.path for key in all_keys() if key.name == name]
     return f" - it belongs at {homes[0]}" if len(homes) == 1 else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class _Reading:
     """The problems of one reading, gathered over its steps."""
 
     root: Node
-    written: Mapping[str, str]
+    written: Mapping[str, tuple[str, str]]
     problems: list[Problem]
 
     def complain(self, path: KeyPath, message: str, see: KeyPath | None = None) -> None:
@@ -106,16 +106,20 @@ class _Reading:
         """All problems in the order of the file, one per place, without what variables hold."""
         first: dict[tuple[int, int, str], Problem] = {}
         for problem in self.problems:
-            message, path = self._as_written(problem.message), self._as_written(problem.path)
             if not any(_follows(problem, other) for other in first.values()):
-                first.setdefault((problem.line, problem.column, path), Problem(path, message, problem.line, problem.column))
+                masked = replace(problem, message=self._as_written(problem))
+                first.setdefault((problem.line, problem.column, problem.path), masked)
         return tuple(sorted(first.values(), key=lambda each: (each.line, each.column)))
 
-    def _as_written(self, text: str) -> str:
-        for value, written in self.written.items():
-            for form, instead in ((quoted(value), quoted(written)), (repr(value), repr(written)), (value, written)):
-                if len(value) >= _LONG_ENOUGH_TO_BE_A_SECRET or form != value:
-                    text = text.replace(form, instead)
+    def _as_written(self, problem: Problem) -> str:
+        """The message with what stands in the file in place of what the variables hold."""
+        text = problem.message
+        here = self.written.get(problem.path)
+        if here:
+            text = text.replace(quoted(here[0]), quoted(here[1]))
+        for value, written in sorted(self.written.values(), reverse=True):
+            if len(value) >= _LONG_ENOUGH_TO_BE_A_SECRET:
+                text = text.replace(quoted(value), quoted(written)).replace(value, written)
         return text
 
 

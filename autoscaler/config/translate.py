@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from autoscaler.config import keys
+from autoscaler.config.units import quoted
 from autoscaler.config.yaml_marks import KeyPath, Node, dotted
 from autoscaler.errors import Problem
 
@@ -27,6 +29,9 @@ _NEEDS = {
     "string_type": "needs text, and only text",
 }
 
+_PLAIN = re.compile(r"(?!.*(?:: | #))(?:\$\{.*\}|[0-9]+[a-z]*|[A-Za-z./]|[A-Za-z./][\w ./@=:-]*[\w./=-])")
+"""Text that needs no quotes, for YAML and for the eye."""
+
 
 def translate(error: ErrorDetails, root: Node) -> Problem:
     """One of pydantic's findings as a problem with its place in the file."""
@@ -41,13 +46,13 @@ def _message(error: ErrorDetails, path: KeyPath, root: Node) -> str:
         case "extra_forbidden":
             message = f"unknown key{keys.hint(path)}"
         case "missing":
-            message = f"is {'empty' if root.find(path) else 'missing'}: {_add(path)}"
+            message = f"is {'empty' if root.find(path) else 'missing'}: add {_sample(path)}"
         case "value_error":
             message = str(context["error"])
         case "literal_error":
             message = _one_of(str(error["input"]), str(context["expected"]))
         case kind if kind in _NEEDS:
-            message = f"{_NEEDS[kind].format(**context)}: {_add(path)}"
+            message = f"{_NEEDS[kind].format(**context)}: write {_sample(path)}"
         case _:
             message = f"{error['msg'][:1].lower()}{error['msg'][1:]}"
     return message
@@ -57,18 +62,16 @@ def _one_of(given: str, expected: str) -> str:
     choices = [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
     close = get_close_matches(given, choices, n=1)
     guess = f" - did you mean {close[0]!r}?" if close else ""
-    return f"{given[:40]!r} is not possible here: write {' or '.join(choices)}{guess}"
+    return f"{quoted(given)} is not possible here: write {' or '.join(choices)}{guess}"
 
 
-def _add(path: KeyPath) -> str:
-    """`add max: 10`: the key with an example, as it would stand in the file."""
-    pattern = keys.pattern_of(path)
+def _sample(path: KeyPath) -> str:
+    """What may stand at this key, as it would be written in the file."""
     key = keys.find(path)
-    if pattern.endswith("[]"):
-        return "write one value per item"
-    if key is None:
-        return f"write the keys of {pattern} below it" if path else "write flower and pools"
-    return f"add {example(key)}"
+    if key:
+        return example(key)
+    around = keys.find(path[:-1])
+    return flow(_value(around)) if around else "its keys below it"
 
 
 def example(key: keys.Key) -> str:
@@ -106,13 +109,4 @@ def flow(value: object) -> str:
         return "[" + ", ".join(flow(entry) for entry in value) + "]"
     if not isinstance(value, str):
         return json.dumps(value)
-    return value if _is_plain(value) else json.dumps(value)
-
-
-def _is_plain(value: str) -> bool:
-    """True for text that YAML reads back as it is, without quotes, in one-line form and in the eyes of people."""
-    if not value.isprintable() or not value or value[0] in "&*!|>%@`'\"#-?:" or value.endswith(":") or any(part in value for part in (": ", " #")):
-        return False
-    if value[0].isdigit():
-        return value.isalnum()  # 30s, and not 500000/month or 1000:1000
-    return not any(bracket in value for bracket in "[]{},") or value.startswith("${")
+    return value if _PLAIN.fullmatch(value) else json.dumps(value)

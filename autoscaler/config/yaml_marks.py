@@ -31,8 +31,6 @@ class Node:
     line: int
     column: int
     value: str | dict[str, Node] | list[Node] | None
-    plain: bool = True
-    """False for text in quotes or in a block, which is text even when it is empty."""
     keys: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Where each key of a mapping stands."""
     size: int = 1
@@ -84,14 +82,16 @@ class _Refused(Exception):
 def parse(content: bytes) -> tuple[Node | None, tuple[Problem, ...]]:
     """The tree of a file and what is wrong with it; no tree when it cannot be read to its end."""
     builder = _Builder()
+    text = ""
     try:
-        for event in yaml.parse(_text(content), Loader=_LOADER):
+        text = _text(content)
+        for event in yaml.parse(text, Loader=_LOADER):
             builder.take(event)
         return builder.finished(), tuple(builder.problems)
     except _Refused as refused:
         return None, (*builder.problems, refused.problem)
     except yaml.YAMLError as error:
-        return None, (*builder.problems, _syntax(error))
+        return None, (*builder.problems, _syntax(error, text))
 
 
 def _text(content: bytes) -> str:
@@ -107,12 +107,16 @@ def _text(content: bytes) -> str:
         raise _Refused("the file is not UTF-8: save it as UTF-8", content[: error.start].count(b"\n") + 1, 1) from error
 
 
-def _syntax(error: yaml.YAMLError) -> Problem:
+def _syntax(error: yaml.YAMLError, text: str) -> Problem:
     """The parser's complaint without what it quotes: that may be half of a password."""
     mark = getattr(error, "problem_mark", None)
     words = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
     message = "not valid YAML: " + re.sub(r"'[^']{2,}'", "...", str(words))
-    return Problem("", message, mark.line + 1, mark.column + 1) if mark else Problem("", message)
+    if not mark:
+        return Problem("", message)
+    if "${" in "".join(text.split("\n")[mark.line : mark.line + 1]):
+        message += " - a variable inside { } or [ ] needs quotes"
+    return Problem("", message, mark.line + 1, mark.column + 1)
 
 
 @dataclass(slots=True, eq=False)
@@ -158,7 +162,7 @@ class _Builder:
             case yaml.ScalarEvent():
                 plain = event.style is None or event.style == ""
                 value = None if plain and event.value in _NULLS else event.value
-                self._add(Node(line, column, value, plain), event.anchor)
+                self._add(Node(line, column, value), event.anchor)
             case yaml.AliasEvent():
                 self._add_alias(event.anchor or "", line, column)
             case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
