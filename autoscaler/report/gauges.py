@@ -120,8 +120,8 @@ def _of_brokers(sheet: _Sheet, snapshot: Snapshot, names: tuple[str, ...]) -> No
 
 
 def broker_sight(sources: tuple[SourceSight, ...], broker: str) -> SourceSight | None:
-    """How the source that reads this broker answered; such a source bears its name."""
-    return next((s for s in sources if s.name in (broker, f"broker:{broker}")), None)
+    """How the source that reads this broker answered; such a source is called `broker:<name>`."""
+    return next((s for s in sources if s.name == f"broker:{broker}"), None)
 
 
 def _of_policy(sheet: _Sheet, policy: PoolPolicy) -> None:

@@ -44,7 +44,8 @@ def pool_status(snapshot: Snapshot, name: str, now: float) -> dict[str, Any] | N
     if policy is None and decision is None:
         return None
     low, high = (policy.replicas_min, policy.replicas_max) if policy else (0, 0)
-    return {"pool": name, "removed": policy is None, "min": low, "max": high} | (_decided(decision, now) if decision else _undecided(policy))
+    seen = _decided(decision, now) if decision else _undecided(policy)
+    return {"pool": name, "removed": policy is None, "min": low, "max": high, **seen}
 
 
 def pool_detail(snapshot: Snapshot, name: str, now: float) -> dict[str, Any] | None:
