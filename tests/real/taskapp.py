@@ -11,7 +11,7 @@ from celery import Celery
 
 from autoscaler.contrib.celery import serve_worker_metrics
 
-BROKER = os.environ["CELERY_BROKER_URL"]
+BROKER = os.environ.get("CELERY_BROKER_URL", "memory://")
 
 app = Celery("taskapp", broker=BROKER)
 app.conf.update(
