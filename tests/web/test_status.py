@@ -1,0 +1,177 @@
+"""The status in numbers and in words."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from telling import NOW, UNSEEN, a_decision, a_record, a_replica, a_snapshot, a_source, a_step, a_view
+
+from autoscaler.model import Known, Memory, Phase, PoolMemory, QueueSight, Stale
+from autoscaler.report.plain import to_plain
+from autoscaler.report.snapshot import ConfigState, Snapshot
+from autoscaler.web.status import pool_detail, pool_status, status, trouble
+
+DOCS = Path(__file__).parents[2] / "docs" / "http-api.md"
+WORKERS = (a_replica(running=3, reserved=1), a_replica("a-browser-2", Phase.STARTING), a_replica("a-browser-3", Phase.DRAINING))
+BUSY = a_decision("browser", a_step(2, 4, because="7 waiting"), view=a_view(waiting=7, replicas=WORKERS))
+
+
+def told(snapshot: Snapshot, pool: str = "browser") -> dict:
+    """The status of one pool, which exists."""
+    found = pool_status(snapshot, pool, NOW + 1)
+    assert found is not None
+    return found
+
+
+def test_a_pool_tells_its_numbers() -> None:
+    """What waits, who works, what is wanted and why."""
+    pool = told(a_snapshot(a_record(BUSY)))
+
+    assert (pool["backlog"], pool["busy"], pool["slots"]) == (7, 4, 8)
+    assert (pool["current"], pool["desired"], pool["min"], pool["max"]) == (2, 4, 0, 10)
+    assert pool["replicas"] == {"starting": 1, "ready": 1, "draining": 1, "stopping": 0, "lost": 0, "foreign": 0}
+    assert pool["queues"] == [{"queue": "browser", "waiting": 7, "kind": "known", "why": "", "age_seconds": 2.0}]
+    assert pool["why"].startswith("browser 2 -> 4: 7 waiting")
+
+
+def test_workers_are_listed() -> None:
+    """Each with its phase, its age and what it holds."""
+    first = told(a_snapshot(a_record(BUSY)))["workers"][0]
+
+    assert first == {"name": "a-browser-1", "phase": "ready", "running": 3, "reserved": 1, "scheduled": 0, "slots": 4, "age_seconds": 61.0}
+
+
+@pytest.mark.parametrize(
+    ("waiting", "shown"),
+    [
+        (Known(0, NOW, "flower"), (0, "known", "")),
+        (Stale(9, NOW - 99, "flower", "99 s old"), (9, "stale", "99 s old")),
+        (UNSEEN, (None, "unknown", "Flower does not list it")),
+    ],
+    ids=["known", "stale", "unknown"],
+)
+def test_a_queue_says_how_well_it_is_known(waiting, shown: tuple) -> None:
+    """Unknown is null with a reason, stale is a number with a reason."""
+    view = a_view(queues=(QueueSight("browser", waiting),))
+    (queue,) = told(a_snapshot(a_record(a_decision(view=view))))["queues"]
+
+    assert (queue["waiting"], queue["kind"], queue["why"]) == shown
+
+
+def test_what_nobody_saw_is_null() -> None:
+    """Neither the pool nor the totals make a zero of it."""
+    view = a_view(waiting=None, replicas=(a_replica(running=None),))
+    body = status(a_snapshot(a_record(a_decision(view=view), a_decision("reports", view=a_view("reports", waiting=5)))), NOW)
+
+    assert (body["pools"][0]["backlog"], body["pools"][0]["busy"]) == (None, None)
+    assert (body["totals"]["backlog"], body["totals"]["busy"], body["totals"]["blind"]) == (None, None, 1)
+
+
+def test_an_unseen_fleet_is_null() -> None:
+    """How many replicas there are is not known while the engine does not answer."""
+    body = status(a_snapshot(a_record(a_decision(view=a_view(fleet_seen=False)))), NOW)
+
+    assert (body["pools"][0]["replicas"], body["pools"][0]["slots"], body["totals"]["replicas"]) == (None, None, None)
+
+
+def test_before_the_first_tick_all_keys_are_there() -> None:
+    """Readers need no special case; everything unknown is null."""
+    early, late = told(a_snapshot()), told(a_snapshot(a_record()))
+
+    assert set(early) == set(late)
+    assert early["desired"] is None
+
+
+def test_a_removed_pool_is_shown_while_it_drains() -> None:
+    """It stands behind the configured ones and says that it is removed."""
+    snapshot = a_snapshot(a_record(a_decision("browser"), a_decision("gone", view=a_view("gone"))), "browser")
+
+    assert [(p["pool"], p["removed"]) for p in status(snapshot, NOW)["pools"]] == [("browser", False), ("gone", True)]
+
+
+def test_nobody_knows_a_pool_that_is_not_there() -> None:
+    """None, which the API turns into 404."""
+    assert pool_status(a_snapshot(), "nobody", NOW) is None
+
+
+def test_the_detail_has_the_steps() -> None:
+    """The waterfall as text and as data, and what is remembered."""
+    detail = pool_detail(a_snapshot(a_record(BUSY), memory=Memory({"browser": PoolMemory(failures=2)})), "browser", NOW)
+
+    assert detail["steps"] == to_plain(BUSY.steps)
+    assert detail["waterfall"] == ["demand  2 -> 4  Demand  7 waiting"]
+    assert detail["memory"]["failures"] == 2
+
+
+def test_all_is_well_without_words() -> None:
+    """No trouble, no text."""
+    assert list(trouble(a_snapshot(a_record(BUSY)), NOW)) == []
+
+
+LOST = a_decision(view=a_view(replicas=(a_replica(phase=Phase.LOST),)))
+FULL = replace(BUSY, recommended=12, desired=10)
+BACKOFF = Memory({"browser": PoolMemory(failures=3, backoff_until=NOW + 40)})
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "words"),
+    [
+        pytest.param(a_snapshot(), "the first tick is not over yet", id="first tick"),
+        pytest.param(
+            a_snapshot(a_record(), config=ConfigState("h", NOW - 60, ("config.yaml:3:5: pools: no",))),
+            "config.yaml was refused, the one loaded 1m ago stays in force: config.yaml:3:5: pools: no",
+            id="refused edit",
+        ),
+        pytest.param(
+            a_snapshot(a_record(), config=ConfigState("h", NOW, needs_restart=("state",))),
+            "a restart is needed to put these settings in force: state",
+            id="restart",
+        ),
+        pytest.param(
+            a_snapshot(a_record(sources=(a_source(up=False, detail="Flower refuses API access"),))),
+            "flower: Flower refuses API access",
+            id="source down",
+        ),
+        pytest.param(
+            a_snapshot(a_record(a_decision(view=a_view(waiting=None)))),
+            "browser is blind and will not be scaled down: queue browser: Flower does not list it",
+            id="blind",
+        ),
+        pytest.param(
+            a_snapshot(a_record(), memory=BACKOFF), "browser: 3 workers in a row ended badly, the next start is in 40s", id="backing off"
+        ),
+        pytest.param(a_snapshot(a_record(LOST)), "browser: 1 replicas are not heard", id="lost"),
+        pytest.param(a_snapshot(a_record(FULL)), "browser: 7 tasks wait and all 10 allowed replicas are wanted", id="at the maximum"),
+        pytest.param(
+            a_snapshot(a_record(a_decision(view=a_view(leftover=2)))),
+            "browser: 2 tasks of workers that are gone were never acknowledged",
+            id="leftover",
+        ),
+        pytest.param(a_snapshot(a_record(), journal_errors=3), "the journal lost 3 records", id="journal"),
+        pytest.param(a_snapshot(a_record(), act_errors=("ValueError: a bug",)), "ValueError: a bug", id="bug"),
+    ],
+)
+def test_trouble_is_told_in_words(snapshot: Snapshot, words: str) -> None:
+    """One sentence for each thing that is wrong."""
+    (sentence,) = trouble(snapshot, NOW)
+
+    assert sentence.startswith(words)
+
+
+def keys(value: object) -> set[str]:
+    """Every key of a JSON value, however deep."""
+    if isinstance(value, dict):
+        return set(value) | {key for item in value.values() for key in keys(item)}
+    return {key for item in value for key in keys(item)} if isinstance(value, list) else set()
+
+
+def test_every_key_of_the_status_is_documented() -> None:
+    """The example in docs/http-api.md has the same keys as the real thing."""
+    snapshot = a_snapshot(a_record(BUSY), active_broker="primary")
+    example = re.search(r"### `GET /api/v1/status`.*?```json\n(.*?)```", DOCS.read_text(), re.DOTALL)
+
+    assert keys(json.loads(example[1])) == keys(status(snapshot, NOW))
