@@ -23,8 +23,10 @@ def problems(engine: Engine, instance: str, workers: Mapping[str, WorkerSpec]) -
     """Every problem of these pools' workers by name; first of all, whether the engine lets us list and start."""
     try:
         engine.ask(Question("GET", "/containers/json", {"limit": "1"}))
-        # Starting a container that does not exist: an engine says 404, a proxy that forbids it says so.
-        engine.ask(Question("POST", f"/containers/autoscaler-check-{uuid.uuid4().hex}/start"))
+        # Done to a container that does not exist: an engine says 404, a proxy that forbids it says so.
+        nobody = f"/containers/autoscaler-check-{uuid.uuid4().hex}"
+        for question in (Question("POST", f"{nobody}/start"), Question("POST", f"{nobody}/kill"), Question("DELETE", nobody)):
+            engine.ask(question)
         return tuple(f"pool {pool}: {text}" for pool, worker in workers.items() for text in _of_worker(engine, instance, pool, worker))
     except FleetUnreachable as error:
         return (str(error),)

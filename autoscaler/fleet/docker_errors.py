@@ -14,7 +14,7 @@ from pathlib import Path
 from autoscaler.errors import FleetUnreachable
 
 QUOTE_LENGTH = 300
-_CREDENTIALS = re.compile(r"(://[^\s/@:]*:)[^\s@]+@")
+_CREDENTIALS = re.compile(r"(://[^\s/@:]*:)\S+@")
 _SECTIONS = ("CONTAINERS", "IMAGES", "NETWORKS", "DISTRIBUTION")
 
 

@@ -33,19 +33,25 @@ LABEL = "stand-in.of"
 SHELL = ("sh", "cat", "ls", "sleep", "env", "id", "true", "false", "echo", "kill", "head")
 TOOLS = (
     *SHELL,
-    *"dash bash cp mv rm ln mkdir rmdir chmod chown touch printf test [ tail cut tr sort uniq wc tee date expr seq basename dirname".split(),
-    *"readlink realpath mktemp stat du df install nproc timeout ps grep sed awk find xargs tar gzip dd".split(),
+    *"dash bash cp mv rm ln mkdir rmdir chmod chown touch printf test [ tail cut tr sort uniq wc tee date expr seq".split(),
+    *"basename dirname readlink realpath mktemp stat du df install nproc timeout ps grep sed awk find xargs tar gzip dd".split(),
     *"useradd groupadd usermod groupmod getent su setpriv tini hostname".split(),
 )
 MULTIARCH = sysconfig.get_config_var("MULTIARCH") or "x86_64-linux-gnu"
 LIBRARIES = f"usr/lib/{MULTIARCH}"
 PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 AUTHORITIES = "etc/ssl/certs/ca-certificates.crt"
+FOLDERS = (
+    *"etc etc/ssl etc/ssl/certs proc sys dev run home opt var var/lib var/log".split(),
+    # All programs and libraries below /usr, as in every Debian since 12.
+    *"usr usr/bin usr/lib usr/lib64 usr/local usr/local/bin usr/local/lib usr/share".split(),
+)
 # Loaded by name while running, so that no list of a program's libraries shows them.
 HIDDEN_LIBRARIES = ("libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2", "libgcc_s.so.1", "libstdc++.so.6")
 NOT_IN_SLIM = re.compile(
     r"^(test|idlelib|turtledemo|tkinter|lib2to3|ensurepip|config-[^/]*|site-packages|dist-packages|lib-dynload/_tkinter[^/]*)$|\.opt-[12]\.pyc$"
 )
+PIP = b"#!/usr/local/bin/python3\nfrom pip._internal.cli.main import main\nraise SystemExit(main())\n"
 ENTRYPOINT = b"""#!/bin/sh
 set -e
 case "$1" in -*) set -- redis-server "$@" ;; esac
@@ -58,11 +64,7 @@ class Tree:
     """The files of an image before they are packed: where each comes from, or what it says."""
 
     def __init__(self) -> None:
-        under_usr = (
-            "usr usr/bin usr/lib usr/lib64 usr/local usr/local/bin usr/local/lib usr/share".split() + [LIBRARIES]
-        )  # the layout of every Debian since 12: all programs and libraries below /usr
-        self.folders = dict.fromkeys("etc etc/ssl etc/ssl/certs proc sys dev run home opt var var/lib var/log".split() + under_usr, 0o755)
-        self.folders |= {"root": 0o700, "tmp": 0o1777, "var/tmp": 0o1777}
+        self.folders = dict.fromkeys([*FOLDERS, LIBRARIES], 0o755) | {"root": 0o700, "tmp": 0o1777, "var/tmp": 0o1777}
         self.links = {"bin": "usr/bin", "sbin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib64", "usr/sbin": "bin", "var/run": "/run"}
         self.texts = {
             "etc/passwd": (b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n", 0o644),
@@ -160,7 +162,7 @@ def python_image(tag: str, prefix: str = "") -> tuple[Tree, list[str]]:
     packages = _pip_home(source / "site-packages")
     for part in (packages / "pip", *packages.glob("pip-*.dist-info")):
         tree.add_folder(part, f"{library}/site-packages/{part.name}")
-    tree.texts["usr/local/bin/pip"] = (b"#!/usr/local/bin/python3\nfrom pip._internal.cli.main import main\nraise SystemExit(main())\n", 0o755)
+    tree.texts["usr/local/bin/pip"] = (PIP, 0o755)
     tree.add_program(f"usr/local/bin/python{version}", home / "bin" / f"python{version}")
     tree.links |= {f"usr/local/bin/{name}": f"python{version}" for name in ("python", "python3")} | {"usr/local/bin/pip3": "pip"}
     tree.programs += [Path(module) for module in glob.glob(f"{source}/lib-dynload/*.so") if "_tkinter" not in module]
@@ -172,11 +174,13 @@ def python_image(tag: str, prefix: str = "") -> tuple[Tree, list[str]]:
 def _python_for(tag: str) -> Path:
     """Where the Python lives whose version the tag names; the one that runs this when the machine has no other."""
     named = re.search(r":(\d+\.\d+)", tag)
-    wanted = named[1] if named else "%d.%d" % sys.version_info[:2]
-    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv", "versions").glob(f"{wanted}*/bin")
-    for found in (Path(sys.base_prefix, "bin"), *sorted(versions), *filter(None, [(p := _which(f"python{wanted}")) and p.resolve().parent])):
-        if (found / f"python{wanted}").exists() and (found.parent / "lib" / f"python{wanted}" / "os.py").exists():
-            return found.parent
+    wanted = named[1] if named else f"{sys.version_info.major}.{sys.version_info.minor}"
+    own, on_path = Path(sys.base_prefix, "bin"), _which(f"python{wanted}")
+    others = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv", "versions").glob(f"{wanted}*/bin")
+    for programs in (own, *sorted(others), *([on_path.resolve().parent] if on_path else [])):
+        home = programs.parent
+        if (programs / f"python{wanted}").exists() and (home / f"lib/python{wanted}/os.py").exists():
+            return home
     sys.stderr.write(f"this machine has no Python {wanted}: {tag} gets {sys.version.split()[0]}\n")
     return Path(sys.base_prefix)
 

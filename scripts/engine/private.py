@@ -104,7 +104,7 @@ class Engine:
             time.sleep(0.05)
         last = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
         self._stop_processes()
-        sys.exit(f"the engine did not start; the last lines of its log:\n{last}\n(cgroups must be mounted and writable, and root unconfined)")
+        sys.exit(f"the engine did not start; it needs unconfined root and writable cgroups. The last lines of its log:\n{last}")
 
     def down(self) -> None:
         """Stop it with its containers and delete what it wrote; nothing happens where nothing runs."""
@@ -154,7 +154,7 @@ def up(folder: str, *options: str) -> None:
     own = None if engine.process() or "--private" in options else machine_engine()
     if own is None:
         if os.geteuid() != 0:
-            sys.exit("no Docker engine answers here, and starting a private one needs root: start Docker, set DOCKER_HOST, or run this as root")
+            sys.exit("no Docker engine answers, and a private one needs root: start Docker, set DOCKER_HOST, or run this as root")
         engine.up()
     sys.stdout.write(f"{own or engine.host}\n")
 

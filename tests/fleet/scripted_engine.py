@@ -91,7 +91,8 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
-        version, path = re.fullmatch(r"(?:/v(\d+\.\d+))?(/.*)", url.path).groups()  # type: ignore[union-attr]
+        named, path = re.fullmatch(r"(?:/v(\d+\.\d+))?(/.*)", url.path).groups()  # type: ignore[union-attr]
+        version = named or self.engine.api_version
         if path == "/version":
             return Says(200, {"ApiVersion": self.engine.api_version}).speak(self)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
