@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gzip
 import json
 import threading
@@ -129,9 +130,14 @@ async def endless(writer: asyncio.StreamWriter) -> None:
 
 async def bombing(writer: asyncio.StreamWriter) -> None:
     """Sends 30 MB of zeros packed into 30 kB."""
-    body = gzip.compress(b"0" * 30_000_000)
+    body = _bomb()
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
     await writer.drain()
+
+
+@functools.cache
+def _bomb() -> bytes:
+    return gzip.compress(b"0" * 30_000_000)
 
 
 async def truncating(writer: asyncio.StreamWriter) -> None:

@@ -157,6 +157,12 @@ class TestQueues:
         assert sight.gaps == {queue: NOT_LISTED for queue in queues if queue not in seen}
         assert sight.whole
 
+    def test_queue_listed_twice_counts_once(self) -> None:
+        """Of two numbers for one queue the greater is taken, whichever comes first."""
+        listed = [{"name": "celery", "messages": n} for n in (2, 6, 1)]
+
+        assert look({**BUSY["2.2.0"], QUEUES: as_json({"active_queues": listed})}).queues == {"celery": 6}
+
     def test_empty_list_is_no_zero(self) -> None:
         """With RabbitMQ, Flower answers an empty list when it cannot read the broker."""
         assert look({**BUSY["2.2.0"], QUEUES: as_json({"active_queues": []})}).gaps == {"celery": NOT_LISTED}
@@ -315,6 +321,12 @@ class TestHeartbeats:
     def test_new_worker_is_heard_at_once(self) -> None:
         """Flower lists a worker because of an event, so one that appears between two looks was heard between them."""
         assert self.heard(beating(1.0), first={WORKERS: as_json({"data": []})})[1] == NOW + 2
+
+    def test_newest_is_the_greatest(self) -> None:
+        """Heartbeats may stand in any order; the newest is what moves."""
+        first, then = beating(None, heartbeats=[1.0, 5.0]), beating(None, heartbeats=[9.0, 5.0])
+
+        assert self.heard(then, first=first) == [None, NOW + 2]
 
     def test_missing_heartbeats_are_never_heard(self) -> None:
         """A worker listed without any heartbeat has no time."""
