@@ -71,7 +71,10 @@ def _sample(path: KeyPath) -> str:
     if key:
         return example(key)
     around = keys.find(path[:-1])
-    return flow(_value(around)) if around else "its keys below it"
+    sample = _value(around) if around else None
+    if isinstance(sample, list):
+        return flow(sample[0])
+    return flow(sample) if sample else "its keys below it"
 
 
 def example(key: keys.Key) -> str:

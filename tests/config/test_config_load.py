@@ -137,7 +137,7 @@ def test_the_file_is_named_as_it_was_given(tmp_path: Path, monkeypatch: pytest.M
         ),
         pytest.param(
             SMALLEST + "brokers: [oops]\n",
-            "3:11: brokers[0]: needs a mapping: write [{name: primary, url: redis://redis:6379/0}]", id="a broker that is text",
+            "3:11: brokers[0]: needs a mapping: write {name: primary, url: redis://redis:6379/0}", id="a broker that is text",
         ),
     ],
 )

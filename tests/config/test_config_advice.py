@@ -1,0 +1,85 @@
+"""What is accepted with a word: warnings, and keys that have no effect yet."""
+
+from __future__ import annotations
+
+import pytest
+from config_desk import SMALLEST, Desk
+
+from autoscaler.config.advice import warnings
+from autoscaler.config.in_force import not_in_force
+
+QUIET = SMALLEST.replace("image: x", "image: x, deploy: {resources: {limits: {memory: 1g}}}") + "brokers: [{name: b, url: redis://b}]\n"
+
+
+def test_a_careful_file_gives_no_warning(desk: Desk) -> None:
+    """A broker, a memory limit and the defaults: nothing to say."""
+    assert warnings(desk.load(QUIET)) == ()
+    assert not_in_force(desk.load(QUIET)) == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "begins"),
+    [
+        ("brokers: [{name: b, url: redis://b}]", "", "brokers: none is given"),
+        ("brokers: [{name: b, url: redis://b}]", "", "pools.a.worker.metrics_port: without it and without brokers"),
+        ("max: 4", "max: 40", "pools.a.replicas.max: 40 can never be reached: max_replicas is 20"),
+        ("image: x", "image: x, stop_grace_period: 2h", "pools.a.drain.timeout: 30m is shorter than worker.stop_grace_period: raise"),
+        ("queues: [a]", "queues: [a], drain: {on_timeout: kill}", "pools.a.drain.on_timeout: kill loses the tasks"),
+        ("memory: 1g", "pids: 9", "pools.a.worker.deploy.resources.limits.memory: no limit"),
+        ("image: x", "image: x, init: false", "pools.a.worker.init: false: a worker stopped in its first moments"),
+        ("image: x", "image: x, allow_unsafe: true", "pools.a.worker.allow_unsafe: true: this worker may take over the host"),
+        ("image: x", "image: x, environment: {REMAP_SIGTERM: SIGQUIT}", "pools.a.worker.environment.REMAP_SIGTERM: turns the stop signal"),
+        ("image: x", "image: x, command: 'celery worker -Q a,b'", "pools.a.queues: the worker also consumes b, which nobody counts"),
+    ],
+)
+def test_what_will_be_regretted_is_warned_of(desk: Desk, before: str, after: str, begins: str) -> None:
+    """Each warning names the key, the reason and the cure."""
+    assert before in QUIET
+
+    found = warnings(desk.load(QUIET.replace(before, after)))
+
+    assert [text for text in found if text.startswith(begins)]
+
+
+def test_short_tokens_are_counted_and_not_shown(desk: Desk) -> None:
+    """A token that can be guessed is warned of."""
+    desk.file("tokens", "short\n" + "l" * 40)
+
+    (warning,) = warnings(desk.load(QUIET + "api: {token_file: tokens}\n"))
+
+    assert warning.startswith("api.token_file: 1 of the tokens can be guessed: use at least 32 characters")
+    assert "short" not in warning
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        (QUIET + "idle_interval: auto\n", ()),
+        (QUIET + "idle_interval: 30s\n", ("idle_interval: not in force yet: interval holds while every pool is idle, too",)),
+        (QUIET.replace("//b}", "//b, budget: 1/day}"), ("brokers[0].budget: not in force yet: nothing is held back to keep within it",)),
+        (
+            QUIET.replace("[{name", "[{name: z, url: redis://z}, {name"),
+            ("brokers[1]: not in force yet: there is no failover; 'z' alone is read and given to workers",),
+        ),
+        (QUIET.replace("[{name", "[{name: z, url: redis://z, enabled: false}, {name"), ()),
+        (
+            QUIET.replace("queues: [a]", "queues: [a], target_wait: 10s, spare: 1"),
+            (
+                "pools.a.target_wait: not in force yet: the pool is sized by thresholds with up: 0 meanwhile",
+                "pools.a.spare: not in force yet: no idle workers are kept beyond replicas.min",
+            ),
+        ),
+        (
+            QUIET.replace("queues: [a]", "queues: [a], backlog_per_replica: 5"),
+            ("pools.a.backlog_per_replica: not in force yet: the pool is sized by thresholds with up: 0 meanwhile",),
+        ),
+        (
+            QUIET.replace("queues: [a]", 'queues: [a], schedules: [{cron: "0 8 * * *", duration: 1h, min: 1}]'),
+            ("pools.a.schedules: not in force yet: replicas.min and replicas.max hold at all times",),
+        ),
+        (QUIET.replace("queues: [a]", "queues: [a], scale_up: {stabilization: 5s}, spare: 0, schedules: []"), ()),
+    ],
+)
+def test_keys_without_effect_say_so(desk: Desk, text: str, sentences: tuple[str, ...]) -> None:
+    """What was written and does nothing yet is told in words; what was not written, or says nothing, is not."""
+    assert not_in_force(desk.load(text)) == sentences
