@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import redis
 from celery import Celery
+from kombu.exceptions import OperationalError
 
 from autoscaler.demo.app import WORK
+from autoscaler.demo.programs import DemoFailed
 
 BEGUN = {"STARTED", "RETRY", "FAILURE", "REVOKED"}
 """States of a task that a worker took up and did not bring to its end."""
@@ -41,9 +45,9 @@ class Burst:
         self._seconds = task_seconds
 
     def send(self) -> None:
-        """Send all of them, as fast as the broker takes them."""
+        """Send all of them, as fast as the broker takes them; raises DemoFailed when it does not."""
         self.sent_at = time.time()
-        with self._sender.producer_or_acquire() as producer:
+        with _broker_trouble(), self._sender.producer_or_acquire() as producer:
             for _ in range(self.planned):
                 arguments = (time.time(), self._seconds)
                 task = self._sender.send_task(WORK, args=arguments, queue=self.pool, producer=producer)
@@ -60,10 +64,12 @@ class Burst:
         return len(self.waits)
 
     def look(self) -> None:
-        """Read the results that were still open at the last look, in one request."""
+        """Read the results that were still open at the last look, in one request; raises DemoFailed when they cannot be read."""
         open_ones = [task for task in self.sent if task not in self.waits]
+        with _broker_trouble():
+            results = _results(self._sender.backend, open_ones)
         self.begun.clear()
-        for task, meta in _results(self._sender.backend, open_ones):
+        for task, meta in results:
             if meta["status"] == "SUCCESS":
                 result = meta["result"]
                 self.waits[task] = result["started_at"] - result["sent_at"]
@@ -72,7 +78,16 @@ class Burst:
                 self.begun.add(task)
 
 
-def _results(backend: Any, tasks: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _results(backend: Any, tasks: list[str]) -> list[tuple[str, dict[str, Any]]]:
     """What the result backend holds of these tasks; a task that no worker has taken up has no entry."""
     found = backend.mget([backend.get_key_for_task(task) for task in tasks]) if tasks else []
-    yield from ((task, json.loads(text)) for task, text in zip(tasks, found, strict=True) if text)
+    return [(task, json.loads(text)) for task, text in zip(tasks, found, strict=True) if text]
+
+
+@contextmanager
+def _broker_trouble() -> Iterator[None]:
+    """Whatever Celery's layers raise when Redis is away, as one error without the address, which holds a password."""
+    try:
+        yield
+    except (redis.RedisError, OperationalError, OSError) as error:
+        raise DemoFailed(f"the demo's Redis does not answer: {type(error).__name__}") from error

@@ -13,11 +13,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TextIO
 
-import httpx
-
 from autoscaler.demo import workplace
 from autoscaler.demo.burst import Burst, sender
-from autoscaler.demo.programs import DemoFailed
 from autoscaler.demo.report import Report, measure
 from autoscaler.demo.scene import Daemon, Scene, compose
 from autoscaler.demo.screen import Screen, open_screen
@@ -62,8 +59,7 @@ def _acts(place: workplace.Workplace, tasks: int, screen: Screen, asked: threadi
             raise Stopped
 
     screen.say("starting Redis, Flower and the autoscaler ...")
-    with Stack(place, POOLS, wait) as stack, closing(Daemon(stack.api_url)) as daemon:
-        sending = sender(stack.broker_url)
+    with Stack(place, POOLS, wait) as stack, closing(Daemon(stack.api_url)) as daemon, closing(sender(stack.broker_url)) as sending:
         second = round(tasks * SECOND_SHARE)
         bursts = tuple(Burst(sending, p.name, n, p.task_seconds) for p, n in zip(POOLS, (tasks - second, second), strict=True))
         began = time.time()
@@ -98,10 +94,7 @@ def _scenes(stack: Stack, daemon: Daemon, bursts: tuple[Burst, ...], began: floa
         stack.check()
         for burst in bursts:
             burst.look()
-        try:
-            yield compose(daemon.status(), bursts, seconds)
-        except httpx.HTTPError as error:
-            raise DemoFailed(f"the autoscaler's API does not answer: {error}") from error
+        yield compose(daemon.status(), bursts, seconds)
 
 
 @contextmanager

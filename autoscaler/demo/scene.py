@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from autoscaler.demo.burst import Burst
+from autoscaler.demo.programs import DemoFailed
 
 PHASES = ("ready", "starting", "draining", "stopping", "lost")
 
@@ -59,23 +60,23 @@ class Scene:
 
 
 class Daemon:
-    """The daemon's HTTP API, asked like any other client would."""
+    """The daemon's HTTP API, asked like any other client would; every question raises DemoFailed when it is not answered."""
 
     def __init__(self, url: str) -> None:
         self._client = httpx.Client(base_url=url, timeout=5.0, trust_env=False)
 
     def status(self) -> dict[str, Any]:
-        """Everything at this moment; raises httpx.HTTPError."""
+        """Everything at this moment."""
         told: dict[str, Any] = self._ask("/api/v1/status").json()
         return told
 
     def ticks(self, since: float) -> dict[str, list[dict[str, Any]]]:
-        """Every tick in the journal since then, by pool; raises httpx.HTTPError."""
+        """Every tick in the journal since then, by pool."""
         told: dict[str, list[dict[str, Any]]] = self._ask(f"/api/v1/history?since={since}&limit=10000").json()["pools"]
         return told
 
     def metrics(self) -> str:
-        """The page for Prometheus; raises httpx.HTTPError."""
+        """The page for Prometheus."""
         return self._ask("/metrics").text
 
     def close(self) -> None:
@@ -83,7 +84,10 @@ class Daemon:
         self._client.close()
 
     def _ask(self, path: str) -> httpx.Response:
-        return self._client.get(path).raise_for_status()
+        try:
+            return self._client.get(path).raise_for_status()
+        except httpx.HTTPError as error:
+            raise DemoFailed(f"the autoscaler's API does not answer: {error}") from error
 
 
 def compose(status: dict[str, Any], bursts: Iterable[Burst], seconds: float) -> Scene:
