@@ -116,12 +116,6 @@ class Metrics:
             self._routes.add(route)
         self._http.labels(route, method if method in METHODS else OTHER, str(int(code))).inc()
 
-    def expect_requests(self, routes: Iterable[tuple[str, str]]) -> None:
-        """Let the counters of these (route, method) pairs stand at 0 before their first request."""
-        for route, method in routes:
-            self._routes.add(route)
-            self._http.labels(route, method, "200")
-
     def render(self, accept: str) -> tuple[bytes, str]:
         """The page and its content type, in the format that the scraper prefers."""
         if snapshot := self._snapshot():

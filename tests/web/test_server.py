@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from window import House
+from window import TOKEN, House
 
+from autoscaler.web import guard
 from autoscaler.web import server as server_module
 from autoscaler.web.server import ListenRefused, Server
 
@@ -102,6 +103,38 @@ def closed(client: socket.socket) -> bool:
         return client.recv(1) == b""
     except ConnectionResetError:
         return True
+
+
+def test_a_client_that_does_not_read_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that nobody takes does not stay in memory for ever."""
+    monkeypatch.setattr(server_module, "STALL_SECONDS", 0.3)
+    house = House()
+    house.page = b"x" * 20_000_000
+    server = Server(house.app, "127.0.0.1:0")
+    server.start()
+    with half_open(server, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n") as client:
+        time.sleep(1.0)
+        assert taken(client) < len(house.page)
+    server.stop()
+
+
+def taken(client: socket.socket) -> int:
+    """How many bytes still come before the other side is found to have closed."""
+    count = 0
+    try:
+        while chunk := client.recv(1_000_000):
+            count += len(chunk)
+    except ConnectionResetError:
+        pass
+    return count
+
+
+def test_a_body_that_never_comes_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """408 after a while, so that an announced body holds no connection."""
+    monkeypatch.setattr(guard, "BODY_SECONDS", 0.3)
+    lines = ("POST /-/reload HTTP/1.1", "Host: x", f"Authorization: Bearer {TOKEN}", "Content-Type: application/json", "Content-Length: 9")
+    with half_open(server, "\r\n".join([*lines, "", ""]).encode()) as client:
+        assert client.recv(12) == b"HTTP/1.1 408"
 
 
 def test_an_endless_head_is_refused(server: Server) -> None:

@@ -24,13 +24,14 @@ class House:
         self.tokens: tuple[str, ...] = (TOKEN,)
         self.rows: list[dict[str, Any]] = []
         self.journal_error = ""
+        self.page = b""
         self.reloads = 0
         self.asked: list[tuple] = []
         self.counted: list[tuple[str, str, int]] = []
         self.app = build_app(
             Doors(
                 snapshot=lambda: self.snapshot,
-                metrics=lambda accept: (f"accept={accept}\n".encode(), "text/plain; version=0.0.4; charset=utf-8"),
+                metrics=lambda accept: (self.page or f"accept={accept}\n".encode(), "text/plain; version=0.0.4; charset=utf-8"),
                 decisions=lambda *question: self._read("decisions", *question),
                 history=lambda *question: self._read("history", *question),
                 reload=self._reload,
