@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from autoscaler.model import Decision, Known, Memory, Observation, Policies, PoolDecision, PoolMemory, PoolPolicy, Stale, Step
+from autoscaler.model import Decision, Memory, Observation, Policies, PoolDecision, PoolMemory, PoolPolicy, Step
 from autoscaler.policy import rules
 from autoscaler.policy.budget import share
 from autoscaler.policy.demand import by_thresholds
 from autoscaler.policy.reasons import Reason
-from autoscaler.policy.replicas import view
+from autoscaler.policy.replicas import Census, census, view
 from autoscaler.policy.rules import Proposal
 from autoscaler.policy.selection import actions
 
@@ -30,19 +30,20 @@ RULES: tuple[Callable[[Proposal], Step | None], ...] = (
 
 def decide(policies: Policies, seen: Observation, memory: Memory, now: float) -> Decision:
     """What every pool should have, step by step, and the actions that lead there."""
-    pools = (*policies.pools.values(), *removed_pools(policies, seen))
-    proposals = tuple(propose(policy, seen, memory.of(policy.name), now) for policy in pools)
+    look = census(seen)
+    pools = (*policies.pools.values(), *removed_pools(policies, look))
+    proposals = tuple(propose(policy, look, memory.of(policy.name), now) for policy in pools)
     granted = share(proposals, policies.max_replicas)
     return Decision(now, tuple(settle(proposal, policies.instance) for proposal in granted))
 
 
-def propose(policy: PoolPolicy, seen: Observation, memory: PoolMemory, now: float) -> Proposal:
+def propose(policy: PoolPolicy, look: Census, memory: PoolMemory, now: float) -> Proposal:
     """One pool through demand, activation and the rules."""
-    look = view(policy, seen, memory, now)
-    proposal = Proposal(policy, look, memory, now, count=look.current)
-    if not look.fleet_seen:
+    pool = view(policy, look, memory, now)
+    proposal = Proposal(policy, pool, memory, now, count=pool.current)
+    if not pool.fleet_seen:
         return _hands_off(proposal)
-    proposal = _always(proposal, by_thresholds(policy, look))
+    proposal = _always(proposal, by_thresholds(policy, pool))
     proposal = proposal.take(rules.activation(proposal))
     proposal = _recommend(proposal)
     for rule in RULES:
@@ -50,10 +51,9 @@ def propose(policy: PoolPolicy, seen: Observation, memory: PoolMemory, now: floa
     return proposal
 
 
-def removed_pools(policies: Policies, seen: Observation) -> tuple[PoolPolicy, ...]:
+def removed_pools(policies: Policies, look: Census) -> tuple[PoolPolicy, ...]:
     """Pools that have workers of this instance and no longer stand in the configuration."""
-    listed = seen.containers.value if isinstance(seen.containers, (Known, Stale)) else ()
-    names = sorted({c.pool for c in listed} - set(policies.pools))
+    names = sorted(set(look.by_pool) - set(policies.pools))
     return tuple(PoolPolicy(name, (), 0, 0, slots=1, removed=True) for name in names)
 
 

@@ -6,6 +6,8 @@ timeout, then `lost`; what a ready replica is doing may be unknown, which is not
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from autoscaler.model import (
@@ -22,6 +24,7 @@ from autoscaler.model import (
     Replica,
     Stale,
     Unknown,
+    WorkerSight,
 )
 
 T = TypeVar("T")
@@ -35,32 +38,51 @@ def known(reading: Reading[T]) -> T | None:
     return reading.value if isinstance(reading, Known) else None
 
 
-def view(policy: PoolPolicy, seen: Observation, memory: PoolMemory, now: float) -> PoolView:
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What the whole look says about existence, sorted once for all pools."""
+
+    seen: Observation
+    by_pool: Mapping[str, tuple[Container, ...]]
+    foreign: int
+    """Tasks held by workers that are not ours and may consume the same queues."""
+    hearing: frozenset[str]
+    """Sources that answered."""
+
+
+def census(seen: Observation) -> Census:
+    """Sort one look by pool; a stale list of containers is shown, and `fleet_seen` keeps hands off it."""
+    listed = seen.containers.value if isinstance(seen.containers, (Known, Stale)) else ()
+    by_pool: dict[str, list[Container]] = {}
+    for container in listed:
+        by_pool.setdefault(container.pool, []).append(container)
+    return Census(
+        seen=seen,
+        by_pool={pool: tuple(found) for pool, found in by_pool.items()},
+        foreign=_foreign(seen, {c.worker for c in listed}),
+        hearing=frozenset(s.name for s in seen.sources if s.up),
+    )
+
+
+def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float) -> PoolView:
     """One pool as it looks now: its queues, its replicas with their phases, and why it may be blind."""
+    seen = all_seen.seen
     queues = tuple(seen.queues.get(q) or QueueSight(q, Unknown("it was not looked at")) for q in policy.queues)
-    containers = _containers(policy.name, seen)
+    containers = all_seen.by_pool.get(policy.name, ())
     running = tuple(c for c in containers if c.state is ContainerState.RUNNING)
-    replicas = tuple(_replica(c, policy, seen, memory, now) for c in running)
+    replicas = tuple(_replica(c, policy, all_seen, memory, now) for c in running)
     ordered = _ordered(policy, containers, memory, now)
     return PoolView(
         pool=policy.name,
         queues=queues,
         waiting=sum(known(q.waiting) or 0 for q in queues),
-        leftover=_leftover(queues, replicas, _foreign(seen)),
+        leftover=_leftover(queues, replicas, all_seen.foreign),
         replicas=replicas + ordered,
         exited=tuple(c for c in containers if _has_ended(c, memory, now)),
         oldest_wait_seconds=max(0.0, now - memory.waiting_since) if memory.waiting_since is not None else 0.0,
         blind=_blind(queues, seen),
         fleet_seen=isinstance(seen.containers, Known),
     )
-
-
-def _containers(pool: str, seen: Observation) -> tuple[Container, ...]:
-    """The pool's containers; when the list is stale the old one is shown, and `fleet_seen` keeps hands off it."""
-    match seen.containers:
-        case Known(value=all_of_them) | Stale(value=all_of_them):
-            return tuple(c for c in all_of_them if c.pool == pool)
-    return ()
 
 
 def _has_ended(container: Container, memory: PoolMemory, now: float) -> bool:
@@ -80,26 +102,28 @@ def _ordered(policy: PoolPolicy, containers: tuple[Container, ...], memory: Pool
     )
 
 
-def _replica(container: Container, policy: PoolPolicy, seen: Observation, memory: PoolMemory, now: float) -> Replica:
-    voice = seen.workers.get(container.worker)
+def _replica(container: Container, policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float) -> Replica:
+    voice = all_seen.seen.workers.get(container.worker)
+    could_hear = _could_hear(container, all_seen.hearing)
     drain = next((d for d in memory.drains if d.replica == container.name), None)
-    phase = Phase.DRAINING if drain else _phase(container, policy, seen, memory, now)
+    phase = Phase.DRAINING if drain else _phase(container, policy, voice, memory, now, could_hear=could_hear)
     return Replica(
         name=container.name,
         container_id=container.id,
         phase=phase,
         since=drain.since if drain else container.created_at,
         slots=policy.slots,
-        running=_running(container, phase, seen),
+        running=_running(voice, phase, could_hear=could_hear),
         reserved=(known(voice.reserved) or 0) if voice else 0,
         scheduled=(known(voice.scheduled) or 0) if voice else 0,
     )
 
 
-def _phase(container: Container, policy: PoolPolicy, seen: Observation, memory: PoolMemory, now: float) -> Phase:
+def _phase(
+    container: Container, policy: PoolPolicy, voice: WorkerSight | None, memory: PoolMemory, now: float, *, could_hear: bool
+) -> Phase:
     """A container that could have been heard and was not is starting, then lost; with deaf sources nobody is lost."""
-    voice = seen.workers.get(container.worker)
-    if voice and isinstance(voice.draining, Known) and voice.draining.value:
+    if voice and known(voice.draining):
         return Phase.DRAINING
     online = known(voice.online) if voice else None
     if online:
@@ -108,27 +132,22 @@ def _phase(container: Container, policy: PoolPolicy, seen: Observation, memory: 
         return Phase.LOST if online is False else Phase.READY
     if now - container.created_at <= policy.start_timeout_seconds:
         return Phase.STARTING
-    return Phase.LOST if _could_hear(container, seen) else Phase.READY
+    return Phase.LOST if could_hear else Phase.READY
 
 
-def _could_hear(container: Container, seen: Observation) -> bool:
+def _could_hear(container: Container, hearing: frozenset[str]) -> bool:
     """Whether a source answered in this look that would have told of this worker: Flower, or the worker's own page."""
-    up = {s.name for s in seen.sources if s.up}
-    return "flower" in up or ("workers" in up and container.metrics is not None)
+    return "flower" in hearing or ("workers" in hearing and container.metrics is not None)
 
 
-def _running(container: Container, phase: Phase, seen: Observation) -> int | None:
+def _running(voice: WorkerSight | None, phase: Phase, *, could_hear: bool) -> int | None:
     """Tasks that a replica runs; a starting one runs none, if somebody would have heard it otherwise."""
-    voice = seen.workers.get(container.worker)
     if voice and (running := known(voice.running)) is not None:
         return running
-    return 0 if phase is Phase.STARTING and _could_hear(container, seen) else None
+    return 0 if phase is Phase.STARTING and could_hear else None
 
 
-def _foreign(seen: Observation) -> int:
-    """Tasks held by workers that are not ours and may consume the same queues."""
-    listed = seen.containers.value if isinstance(seen.containers, (Known, Stale)) else ()
-    ours = {c.worker for c in listed}
+def _foreign(seen: Observation, ours: set[str]) -> int:
     held = [w for w in seen.workers.values() if w.name not in ours and known(w.online)]
     return sum((known(w.running) or 0) + (known(w.reserved) or 0) for w in held)
 

@@ -61,7 +61,7 @@ def stabilization(p: Proposal) -> Step | None:
     if p.count < p.current:
         seconds = window_seconds(p.policy.scale_down, p.memory)
         keep = min(p.current, max(_recent(p, seconds), default=0))
-        because = f"{keep} were needed within the last {seconds:.0f} s"
+        because = f"the most needed within the last {seconds:.0f} s was {keep}"
         return p.step("stabilization", max(p.count, keep), Reason.SCALE_DOWN_STABILIZED, because)
     seconds = window_seconds(p.policy.scale_up, p.memory)
     if p.count > p.current > 0 and seconds > 0:

@@ -11,6 +11,7 @@ from autoscaler.policy.decide import decide
 
 counts = st.integers(0, 40)
 maybe = st.none() | st.integers(0, 6)
+maybe_counts = st.none() | counts
 dampings = st.builds(
     Damping,
     max_step=st.none() | st.integers(1, 5),
@@ -36,7 +37,7 @@ def a_pool(draw):
 
 
 @st.composite
-def a_look(draw, waiting=st.none() | counts):
+def a_look(draw, waiting=maybe_counts):
     """Any backlog, containers of any age, voices that say anything or nothing."""
     names = [f"w{i}" for i in range(draw(st.integers(0, 12)))]
     containers = [container(n, age=draw(st.floats(0, 500))) for n in names]

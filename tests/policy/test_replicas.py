@@ -6,7 +6,7 @@ import pytest
 from builders import NOW, a_policy, container, reading, seen, worker
 
 from autoscaler.model import Drain, Phase, PoolMemory, Stale
-from autoscaler.policy.replicas import view
+from autoscaler.policy.replicas import census, view
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_phase(age, online, heard_before, flower, phase):
     look = seen(containers=[container("a", age=age)], workers=voices, flower=flower)
     memory = PoolMemory(ready=("a",) if heard_before else ())
 
-    assert phase == view(a_policy(), look, memory, NOW).replicas[0].phase
+    assert phase == view(a_policy(), census(look), memory, NOW).replicas[0].phase
 
 
 def test_a_drain_is_remembered_whatever_the_voice_says():
@@ -35,33 +35,33 @@ def test_a_drain_is_remembered_whatever_the_voice_says():
     look = seen(containers=[container("a")], workers=[worker("a", 1)])
     memory = PoolMemory(drains=(Drain("a", NOW - 3, "x"),))
 
-    assert view(a_policy(), look, memory, NOW).replicas[0].phase is Phase.DRAINING
+    assert view(a_policy(), census(look), memory, NOW).replicas[0].phase is Phase.DRAINING
 
 
 def test_a_worker_that_says_it_drains_is_draining():
     """After a lost memory the worker's own page still tells."""
     voice = replace(worker("a", 1), draining=reading(value=True))
 
-    assert view(a_policy(), seen(containers=[container("a")], workers=[voice]), PoolMemory(), NOW).replicas[0].phase is Phase.DRAINING
+    assert view(a_policy(), census(seen(containers=[container("a")], workers=[voice])), PoolMemory(), NOW).replicas[0].phase is Phase.DRAINING
 
 
 def test_stale_numbers_are_no_numbers():
     """What was true a while ago is not known now."""
     voice = replace(worker("a"), running=Stale(0, NOW - 100, "flower", "its heartbeat does not move"))
 
-    assert view(a_policy(), seen(containers=[container("a")], workers=[voice]), PoolMemory(), NOW).replicas[0].running is None
+    assert view(a_policy(), census(seen(containers=[container("a")], workers=[voice])), PoolMemory(), NOW).replicas[0].running is None
 
 
 def test_a_silent_start_is_idle_only_if_it_would_be_heard():
     """A starting replica runs nothing, unless nobody could have told."""
     young = container("a", age=5)
 
-    assert view(a_policy(), seen(containers=[young]), PoolMemory(), NOW).replicas[0].running == 0
-    assert view(a_policy(), seen(containers=[young], flower=False), PoolMemory(), NOW).replicas[0].running is None
+    assert view(a_policy(), census(seen(containers=[young])), PoolMemory(), NOW).replicas[0].running == 0
+    assert view(a_policy(), census(seen(containers=[young], flower=False)), PoolMemory(), NOW).replicas[0].running is None
 
 
 def test_foreign_workers_hold_their_own_tasks():
     """Unacknowledged tasks of a worker that is not ours are not left over."""
     look = seen(waiting=0, unacked=3, workers=[worker("somebody", 2, reserved=1)])
 
-    assert view(a_policy(), look, PoolMemory(), NOW).leftover == 0
+    assert view(a_policy(), census(look), PoolMemory(), NOW).leftover == 0
