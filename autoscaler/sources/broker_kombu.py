@@ -1,4 +1,4 @@
-"""Reads queue depths of any broker but Redis (RabbitMQ, Sentinel, files, memory, ...) by asking kombu whether a queue exists.
+"""Reads queue depths of any broker but Redis (RabbitMQ, SQS, files, memory, ...) by asking kombu whether a queue exists.
 
 A passive declare answers with the number of messages that are ready. What was taken and not acknowledged cannot be seen this way.
 kombu blocks, so it works in a thread; a call that hangs keeps its one thread, and no second one is started beside it.
@@ -75,8 +75,12 @@ class KombuBroker:
             return None
 
     @property
+    def _kind(self) -> str:
+        return self._settings.url.get_secret_value().partition(":")[0]
+
+    @property
     def _is_amqp(self) -> bool:
-        return self._settings.url.get_secret_value().partition(":")[0] in ("amqp", "amqps", "pyamqp", "librabbitmq")
+        return self._kind in ("amqp", "amqps", "pyamqp", "librabbitmq")
 
     def _connect(self) -> Any:
         """A connection that does not wait and try on: the next look is the retry."""
@@ -96,6 +100,8 @@ class KombuBroker:
         who = f"broker {self._settings.name}"
         if _code(error) == ACCESS_REFUSED:
             return AnswerUnusable(f"{who} refuses the login or the virtual host: check user, password and path in its url")
+        if self._kind == "sentinel":
+            return SourceUnreachable(f"{who}: Redis Sentinel cannot be asked here; give the address of the primary, redis://...")
         if isinstance(error, ImportError | KeyError | NameError):
             return SourceUnreachable(f"{who}: kombu has no transport for this url, or a library that it needs is not installed")
         if isinstance(error, OSError):

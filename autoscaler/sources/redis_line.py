@@ -131,9 +131,10 @@ def _as_redis_py_writes(url: str) -> str:
 
 _CLUSTER = "is a Redis Cluster, which Celery cannot use as a broker"
 _QUOTA = "has used up its quota: wait for the next period, raise the plan, or enable another broker"
+_HUNG_UP = "closed the connection: is it a Redis, and does it want TLS (rediss://)?"
 _CODES = {
     "WRONGTYPE": "has another kind of key under this name: check the queues, the database number and global_keyprefix",
-    "NOPERM": "does not let its user read: allow EXISTS, LLEN, HLEN, HSCAN and SSCAN",
+    "MASTERDOWN": "is a replica that has lost its primary: wait for the failover, or give the primary's address",
     "MOVED": _CLUSTER,
     "CROSSSLOT": _CLUSTER,
 }
@@ -142,9 +143,9 @@ _PHRASES = {
     "quota exceeded": _QUOTA,
     "max number of clients": "has no connection left: raise maxclients, or run fewer workers",
 }
-_LOGIN = "refuses the login: check user and password in its url"
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
-    (trouble.AuthenticationError, _LOGIN),
+    (trouble.AuthenticationError, "refuses the login: check user and password in its url"),
+    (trouble.NoPermissionError, "does not let its user read: allow EXISTS, LLEN, HLEN, HSCAN and SSCAN"),
     (trouble.BusyLoadingError, "is still loading its data: wait"),
     (socket.gaierror, "cannot be found: its name does not resolve; are both in the same network?"),
     (ssl.SSLCertVerificationError, "has a certificate that is not trusted ({0.verify_message}): add ?ssl_ca_certs=/path/ca.pem to its url"),
@@ -152,6 +153,9 @@ _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionRefusedError, "refuses connections; is it running and listening there?"),
     (FileNotFoundError, "has no socket there: is it running, and is its folder mounted?"),
     (PermissionError, "may not be reached by this user: check the permissions of its socket"),
+    (ConnectionError, _HUNG_UP),
+    (OSError, "cannot be reached: {0.strerror}"),
+    (trouble.InvalidResponse, "does not speak the protocol of Redis: is this the right port?"),
 )
 
 
@@ -163,13 +167,13 @@ def _words(error: BaseException) -> str:
     for phrase, words in _PHRASES.items():
         if phrase in text.lower():
             return words
-    if isinstance(error, trouble.ResponseError):
-        return f"refuses: {text[:200]}"
     for cause in _chain(error):
         for kind, words in _CAUSES:
             if isinstance(cause, kind):
                 return words.format(cause)
-    return "closed the connection: is it a Redis, and does it want TLS (rediss://)?"
+    if isinstance(error, trouble.ResponseError):
+        return f"refuses: {text[:200]}"
+    return _HUNG_UP
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

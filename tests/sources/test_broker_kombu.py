@@ -78,12 +78,19 @@ def test_a_hanging_look_keeps_one_thread(memory: Connection, monkeypatch: pytest
     assert threads == 1
 
 
-def test_an_unknown_transport_is_named() -> None:
-    """A url whose library is not installed says so."""
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        pytest.param("confluentkafka://127.0.0.1", "no transport for this url, or a library", id="library missing"),
+        pytest.param("sentinel://127.0.0.1:26379", "give the address of the primary", id="sentinel"),
+    ],
+)
+def test_an_unusable_kind_is_told(url: str, words: str) -> None:
+    """A broker that cannot be asked says why and what to write."""
 
     async def look() -> None:
-        async with a_source("confluentkafka://127.0.0.1") as source:
+        async with a_source(url) as source:
             await source.look(WANTED)
 
-    with pytest.raises(SourceUnreachable, match="no transport for this url, or a library"):
+    with pytest.raises(SourceUnreachable, match=words):
         asyncio.run(look())

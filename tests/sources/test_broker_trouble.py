@@ -84,9 +84,9 @@ def looks(talk: Talk, times: int = 1, **settings: str) -> Sight:
         pytest.param(b"-ERR max number of clients reached", SourceUnreachable, "raise maxclients", id="full"),
         pytest.param(b"-MOVED 866 10.0.0.1:6379", AnswerUnusable, "Redis Cluster", id="cluster"),
         pytest.param(b"-CROSSSLOT Keys in request don't hash to the same slot", AnswerUnusable, "Redis Cluster", id="cross slot"),
-        pytest.param(b"-MASTERDOWN Link with MASTER is down", AnswerUnusable, "refuses: Link with MASTER is down", id="primary down"),
+        pytest.param(b"-MASTERDOWN Link with MASTER is down", AnswerUnusable, "lost its primary", id="primary down"),
         pytest.param(b"-ERR unknown command `AUTH`, with args: `s3cret`", AnswerUnusable, r"args: `\*\*\*`", id="echoes the password"),
-        pytest.param(b"HTTP/1.1 400 Bad Request", SightError, "broker primary at", id="not a Redis"),
+        pytest.param(b"HTTP/1.1 400 Bad Request", AnswerUnusable, "does not speak the protocol of Redis", id="not a Redis"),
     ],
 )
 @pytest.mark.parametrize("at_login", [True, False], ids=["at login", "later"])
