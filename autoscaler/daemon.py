@@ -28,7 +28,6 @@ from autoscaler.report.snapshot import ConfigState, Snapshot
 from autoscaler.sources.broker import BrokerSource
 from autoscaler.sources.eyes import Eyes
 from autoscaler.web.app import Doors, build_app
-from autoscaler.web.index import ENDPOINTS
 from autoscaler.web.server import Server
 
 BUGS_IN_A_ROW_MAX = 10
@@ -81,7 +80,6 @@ class Daemon:
         self._hands = Hands(self._fleet, patience_seconds=patience_seconds(settings))
         self._configure_hands()
         self._metrics = Metrics(lambda: self.snapshot, brokers=self._broker_names, commands=self._commands_sent)
-        self._metrics.expect_requests((path, method) for method, path, _ in ENDPOINTS)
         self._reporters: tuple[Reporter, ...] = (self._journal.record, self._metrics.record, LogReporter())
         self._server = Server(build_app(self._doors()), settings.api.listen)
         self._server.start()

@@ -149,7 +149,8 @@ def measure(folder: Path, args: argparse.Namespace) -> None:
     """One daemon, so many seconds."""
     asked: Counter[str] = Counter()
     flower_asked: Counter[str] = Counter()
-    engine_pages = {"/containers/json": containers(args.pools, args.containers), "/version": b'{"ApiVersion":"1.44","MinAPIVersion":"1.24"}'}
+    version = b'{"ApiVersion":"1.44","MinAPIVersion":"1.24"}'
+    engine_pages = {"/containers/json": containers(args.pools, args.containers), "/version": version}
     pages = flower_pages(args.pools, args.containers)
     pages["names"] = list(json.loads(pages["/api/workers"]))
     sock = str(folder / "engine.sock")
@@ -176,16 +177,19 @@ def measure(folder: Path, args: argparse.Namespace) -> None:
     }
     config.write_text(json.dumps(settings))
     command = [sys.executable, "-m", "autoscaler", "run", "-c", str(config)]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as daemon:
+    with subprocess.Popen(command, cwd=ROOT, stderr=(folder / "log").open("w")) as daemon:
         try:
             report(daemon.pid, f"http://127.0.0.1:{port}", asked, args, sock)
+        except OSError:
+            print((folder / "log").read_text()[-2000:])
+            raise
         finally:
             daemon.terminate()
 
 
 def report(pid: int, url: str, asked: Counter[str], args: argparse.Namespace, sock: str) -> None:
     """Let it settle, then measure."""
-    time.sleep(6)
+    time.sleep(12)
     cpu, made, lists = cpu_seconds(pid), ticks(url), asked["/containers/json"]
     time.sleep(args.seconds)
     made, lists = ticks(url) - made, asked["/containers/json"] - lists
