@@ -1,9 +1,8 @@
-"""What the fleet's tests run on: a Docker engine, a small image, and workers that behave in known ways."""
+"""What the fleet's tests run on: a Docker engine, a small image, and fleets that clean up after themselves."""
 
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -11,33 +10,17 @@ from pathlib import Path
 
 import docker
 import pytest
+from engines import IMAGE, run_script
 from scripted_engine import Handler, ScriptedEngine, Server
 
-from autoscaler.config.worker import WorkerSpec
 from autoscaler.fleet.docker import DockerFleet
 
-SCRIPTS = Path(__file__).parents[2] / "scripts" / "engine"
-IMAGE = "autoscaler-test/tools:1"
 
-BEHAVIOURS = {
-    # Runs until it is told to leave, and then takes a moment, as a worker that finishes its task.
-    "obeys": "trap 'sleep 0.3; exit 0' TERM; while :; do sleep 0.05; done",
-    # Only SIGKILL ends it.
-    "ignores": "trap '' TERM INT; while :; do sleep 0.05; done",
-    "exits 3 at once": "echo could not import the app; exit 3",
-    "exits 0 at once": "exit 0",
-}
-"""Shell programs, by how a worker that runs them behaves; for every fleet that can run a command."""
-
-
-def run_script(name: str, *arguments: str, **environment: str) -> str:
-    """Standard output of one of the engine's scripts; its own words on failure."""
-    done = subprocess.run(
-        [SCRIPTS / name, *arguments], env=os.environ | environment, capture_output=True, text=True, check=False, timeout=300
-    )
-    if done.returncode:
-        raise RuntimeError(f"scripts/engine/{name}: {done.stderr.strip()}")
-    return done.stdout.strip()
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test on an engine waits for it, the first one ever for its download too."""
+    for item in items:
+        if item.get_closest_marker("engine"):
+            item.add_marker(pytest.mark.timeout(300))
 
 
 @pytest.fixture(scope="session")
@@ -84,20 +67,6 @@ def make_docker_fleet(engine: str, docker_client: docker.APIClient) -> Iterator[
 def docker_fleet(make_docker_fleet: Callable[[], DockerFleet]) -> DockerFleet:
     """A Docker fleet of an instance that nobody else has."""
     return make_docker_fleet()
-
-
-def docker_worker(behaviour: str = "obeys", **more: object) -> WorkerSpec:
-    """A worker of the small image that behaves as BEHAVIOURS says; `more` are further keys of the worker."""
-    defaults = {"image": IMAGE, "command": ["sh", "-c", BEHAVIOURS[behaviour]], "network_mode": "none", "pull_policy": "never"}
-    return WorkerSpec.model_validate(defaults | more)
-
-
-def process_worker(behaviour: str = "obeys", **more: object) -> WorkerSpec:
-    """The same for a fleet of plain processes."""
-    shell = "/bin/sh"
-    return WorkerSpec.model_validate({"command": [shell, "-c", BEHAVIOURS[behaviour]]} | more)
-
-
 
 
 @pytest.fixture

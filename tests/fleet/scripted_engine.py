@@ -120,6 +120,7 @@ class Server(socketserver.ThreadingUnixStreamServer):
 
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128  # the default of five refuses a burst of connections
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is part of several tests, and no news."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import docker
 import pytest
-from conftest import IMAGE, docker_worker
+from engines import IMAGE, docker_worker
 from live import until
 
 from autoscaler.config.worker import WorkerSpec
@@ -52,7 +52,7 @@ def ended(fleet: DockerFleet, container: Container) -> Container:
 
 def test_a_whole_life(docker_fleet: DockerFleet, start: Callable[[WorkerSpec], Container]) -> None:
     """A worker is started, told to leave, takes its moment, ends with 0 and is removed without a trace."""
-    container = start(docker_worker("obeys"))
+    container = start(docker_worker())
     assert (container.pool, container.state) == ("web", ContainerState.RUNNING)
 
     docker_fleet.stop(container.id)

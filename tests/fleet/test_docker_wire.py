@@ -222,6 +222,21 @@ class TestConnection:
 
         assert counts == [1] * 120
 
+    def test_one_call_in_trouble_disturbs_no_other(self, scripted: ScriptedEngine, scripted_fleet: DockerFleet) -> None:
+        """While some calls break off and the fleet connects anew, those beside them end well."""
+        scripted.on(LIST, *[breaks_off if n % 6 == 0 else Says(200, [an_entry()]) for n in range(120)])
+
+        def look(_: int) -> int:
+            try:
+                return len(scripted_fleet.containers())
+            except FleetUnreachable:
+                return -1
+
+        with ThreadPoolExecutor(8) as pool:
+            counts = list(pool.map(look, range(120)))
+
+        assert (counts.count(1), counts.count(-1)) == (100, 20)
+
 
 class TestStart:
     """Create, join, start; and nothing left of what was refused."""

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import SCRIPTS, run_script
+from engines import SCRIPTS, run_script
 from scripted_engine import Says, ScriptedEngine
 
 
