@@ -25,6 +25,8 @@ from autoscaler.config.yaml_marks import MAX_BYTES, KeyPath, Node, dotted, parse
 from autoscaler.errors import ConfigError, Problem
 
 _LONG_ENOUGH_TO_BE_A_SECRET = 8
+_MOST_PROBLEMS = 100
+"""More than anybody mends in one go; a hostile file has no end of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class _Reading:
             settings = Settings.model_validate(data)
         except ValidationError as error:
             errors = error.errors(include_url=False)
-            self.problems += (translate(each, self.root) for each in errors)
+            self.problems += (translate(each, self.root) for each in errors[:_MOST_PROBLEMS])
             settings = _sound_rest(data, [each["loc"] for each in errors])
         for finding in check(settings) if settings else ():
             self.complain(finding.path, finding.message, finding.see)
@@ -105,27 +107,25 @@ class _Reading:
     def sorted_problems(self) -> tuple[Problem, ...]:
         """All problems in the order of the file, one per place, without what variables hold."""
         first: dict[tuple[int, int, str], Problem] = {}
+        told: set[str] = set()
         for problem in self.problems:
-            if not any(_follows(problem, other) for other in first.values()):
-                masked = replace(problem, message=self._as_written(problem))
-                first.setdefault((problem.line, problem.column, problem.path), masked)
-        return tuple(sorted(first.values(), key=lambda each: (each.line, each.column)))
+            follows = problem.path in told and problem.message.startswith(("is missing", "is empty"))
+            if not follows:
+                first.setdefault((problem.line, problem.column, problem.path), problem)
+                told.add(problem.path)
+        in_order = sorted(first.values(), key=lambda each: (each.line, each.column))
+        long = sorted({pair for pair in self.written.values() if len(pair[0]) >= _LONG_ENOUGH_TO_BE_A_SECRET}, reverse=True)
+        return tuple(replace(each, message=self._as_written(each, long)) for each in in_order[:_MOST_PROBLEMS])
 
-    def _as_written(self, problem: Problem) -> str:
+    def _as_written(self, problem: Problem, long: list[tuple[str, str]]) -> str:
         """The message with what stands in the file in place of what the variables hold."""
         text = problem.message
         here = self.written.get(problem.path)
         if here:
             text = text.replace(quoted(here[0]), quoted(here[1]))
-        for value, written in sorted(self.written.values(), reverse=True):
-            if len(value) >= _LONG_ENOUGH_TO_BE_A_SECRET:
-                text = text.replace(quoted(value), quoted(written)).replace(value, written)
+        for value, written in long:
+            text = text.replace(quoted(value), quoted(written)).replace(value, written)
         return text
-
-
-def _follows(problem: Problem, first: Problem) -> bool:
-    """True for a problem that is only there because of an earlier one at the same key."""
-    return bool(first.path) and problem.path == first.path and problem.message.startswith(("is missing", "is empty"))
 
 
 def _sound_rest(data: dict[str, Any], broken: list[tuple[str | int, ...]]) -> Settings | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,17 @@ def test_a_sample_with_one_wrong_value_never_crashes_the_loader(tmp_path: Path, 
 def test_a_half_written_sample_is_settings_or_refused(tmp_path: Path, cut: int) -> None:
     """Wherever an editor was interrupted, the loader answers."""
     loads_or_refuses(tmp_path, SAMPLE[:cut].encode())
+
+
+def test_a_file_full_of_mistakes_is_refused_in_time(tmp_path: Path) -> None:
+    """Nine thousand mistakes take little time, and the first hundred of them are enough to tell."""
+    pools = "".join(f"  p{n}: {{queues: [q{n}], replicas: {{max: a{n}}}, wrker: {{image: x}}}}\n" for n in range(3000))
+
+    started = time.perf_counter()
+    told = loads_or_refuses(tmp_path, f"flower: {{url: http://f}}\npools:\n{pools}".encode())
+
+    assert len(told.split("\n")) == 100
+    assert time.perf_counter() - started < 5
 
 
 @given(st.integers(0, 10**9))
