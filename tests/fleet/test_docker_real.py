@@ -88,8 +88,8 @@ def test_out_of_memory(docker_fleet: DockerFleet, start: Callable[[WorkerSpec], 
 
 
 def test_last_words(docker_fleet: DockerFleet, start: Callable[[WorkerSpec], Container]) -> None:
-    """The last twenty lines of both streams are kept."""
-    container = start(docker_worker(command=["sh", "-c", "for i in `seq 30`; do echo line $i; done; echo oh no >&2; exit 3"]))
+    """The last twenty lines of both streams are kept; the engine reads the two apart, so only time orders them."""
+    container = start(docker_worker(command=["sh", "-c", "for i in `seq 30`; do echo line $i; done; sleep 0.3; echo oh no >&2; exit 3"]))
 
     ended(docker_fleet, container)
     end = docker_fleet.remove(container.id)
