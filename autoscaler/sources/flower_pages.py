@@ -15,8 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from autoscaler.errors import AnswerUnusable
 from autoscaler.sources.fetch import Answer
 
@@ -32,6 +30,9 @@ _WANTED_LINES = re.compile(
     rb'|^flower_events_total\{.*type="task-(?:started|succeeded|failed|retried|rejected)".*$',
     re.MULTILINE,
 )
+_SAMPLE = re.compile(r'(\w+)\{((?:\w+="(?:[^"\\]|\\.)*",?)*)\}[ \t]+(\S+)(?:[ \t]+-?\d+)?')
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_ESCAPE = re.compile(r"\\(.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +118,32 @@ def numbers(answer: Answer) -> Page[Numbers]:
     """
     sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     try:
-        text = b"\n".join(_WANTED_LINES.findall(answer.body)).decode("utf-8") + "\n"
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                if (field := _field(sample.name, sample.labels.get("type", ""))) and "worker" in sample.labels:
-                    sums[sample.labels["worker"]][field] += sample.value if sample.value >= 0 else math.nan
-    except (ValueError, KeyError, IndexError) as error:
+        for line in _WANTED_LINES.findall(answer.body):
+            name, labels, value = _sample(line.decode("utf-8"))
+            if (field := _field(name, labels.get("type", ""))) and "worker" in labels:
+                sums[labels["worker"]][field] += value if value >= 0 else math.nan
+    except ValueError as error:
         raise AnswerUnusable("Flower's metrics page cannot be read: it is not in the Prometheus text format") from error
     return Page({worker: Numbers(**{field: _whole(total) for field, total in found.items()}) for worker, found in sums.items()})
+
+
+def _sample(line: str) -> tuple[str, dict[str, str], float]:
+    """One line of the Prometheus text format that has labels; raises ValueError.
+
+    Written out because the client library's parser takes ten times as long, on the largest page that every tick reads.
+
+    >>> _sample('flower_worker_prefetched_tasks{task="a",worker="celery@w1"} 3.0')
+    ('flower_worker_prefetched_tasks', {'task': 'a', 'worker': 'celery@w1'}, 3.0)
+    """
+    match = _SAMPLE.fullmatch(line.rstrip())
+    if match is None:
+        raise ValueError("not a sample")
+    labels = {name: _unescaped(text) for name, text in _LABEL.findall(match[2])}
+    return match[1], labels, float(match[3])
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPE.sub(lambda found: "\n" if found[1] == "n" else found[1], text) if "\\" in text else text
 
 
 def _field(sample: str, event: str) -> str | None:

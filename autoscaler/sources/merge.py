@@ -127,6 +127,9 @@ def _greatest(readings: Sequence[Reading[int]]) -> Reading[int] | None:
 
 # ---------------------------------------------------------------- workers
 
+FIELDS = ("online", "running", "reserved", "scheduled", "draining", "slots", "started", "finished")
+"""What is asked about a worker, in the order of `WorkerSight`."""
+
 
 class _Witness:
     """One source's answer about workers, with the doubts that concern all of it."""
@@ -139,33 +142,26 @@ class _Witness:
         self._hears_beats = any(voice.heard_at is not None for voice in self.voices.values())
         self._all_offline = len(self.voices) > 1 and all(voice.online is False for voice in self.voices.values())
 
-    def read(self, name: str, field: str) -> Reading[Any]:
-        """What it says about one side of one worker."""
-        voice = self.voices.get(name)
-        if voice is None:
-            return Unknown(f"{self.sight.source} does not list this worker", self.sight.source)
-        value = getattr(voice, field)
+    def testimony(self, voice: Voice) -> tuple[Reading[Any], ...]:
+        """What it says about one worker, in the order of FIELDS."""
         if self.is_page:
-            return _part(self.sight, value, "the worker's own page does not say")
-        if field == "online":
-            return self._doubted(self._online(voice), voice)
+            return self._parts(voice, FIELDS, "the worker's own page does not say")
+        online = _part(self.sight, voice.online, "Flower does not say whether it is online")
         if voice.online is not True:
-            return Unknown(self._why_unheard(voice), self.sight.source)
-        return self._doubted(_part(self.sight, value, "Flower does not say"), voice)
+            if self._all_offline and isinstance(online, Known):
+                online = Stale(online.value, online.at, online.source, ALL_OFFLINE)
+            return (online, *[Unknown(self._why_unheard(voice), self.sight.source)] * (len(FIELDS) - 1))
+        said = (online, *self._parts(voice, FIELDS[1:], "Flower does not say"))
+        doubt = self._silence(voice)
+        return tuple(Stale(r.value, r.at, r.source, doubt) if isinstance(r, Known) else r for r in said) if doubt else said
 
-    def _online(self, voice: Voice) -> Reading[bool]:
-        reading = _part(self.sight, voice.online, "Flower does not say whether it is online")
-        if self._all_offline and isinstance(reading, Known):
-            return Stale(reading.value, reading.at, reading.source, ALL_OFFLINE)
-        return reading
-
-    def _doubted(self, reading: Reading[V], voice: Voice) -> Reading[V]:
-        """Stale where Flower calls a worker online that it has not heard for too long."""
-        doubt = self._silence(voice) if voice.online else ""
-        return Stale(reading.value, reading.at, reading.source, doubt) if doubt and isinstance(reading, Known) else reading
+    def _parts(self, voice: Voice, fields: Sequence[str], gap: str) -> tuple[Reading[Any], ...]:
+        unsaid = Unknown(gap, self.sight.source)
+        values = [getattr(voice, field) for field in fields]
+        return tuple(unsaid if value is None else _part(self.sight, value, gap) for value in values)
 
     def _silence(self, voice: Voice) -> str:
-        """Why a worker counts as silent, empty when it does not.
+        """Why an online worker counts as silent, empty when it does not.
 
         Where no heartbeat was seen to move at all, on the first look or because the workers page is closed to us, Flower's
         `status` is believed: it is itself true only within two heartbeats of the last, measured on Flower's own clock.
@@ -187,20 +183,8 @@ class _Witness:
 
 
 def _worker(name: str, witnesses: Sequence[_Witness]) -> WorkerSight:
-    def best(field: str) -> Reading[Any]:
-        return _first([witness.read(name, field) for witness in witnesses if name in witness.voices])
-
-    return WorkerSight(
-        name=name,
-        online=best("online"),
-        running=best("running"),
-        reserved=best("reserved"),
-        scheduled=best("scheduled"),
-        draining=best("draining"),
-        slots=best("slots"),
-        started=best("started"),
-        finished=best("finished"),
-    )
+    told = [witness.testimony(witness.voices[name]) for witness in witnesses if name in witness.voices]
+    return WorkerSight(name, *(told[0] if len(told) == 1 else map(_first, zip(*told, strict=True))))
 
 
 def _first(readings: Sequence[Reading[Any]]) -> Reading[Any]:
