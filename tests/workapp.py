@@ -18,6 +18,7 @@ app.conf.update(
     task_reject_on_worker_lost=True,
     broker_transport_options=json.loads(os.environ.get("WORKAPP_OPTIONS", "{}")),
     broker_connection_retry_on_startup=True,
+    worker_enable_remote_control="WORKAPP_NO_REMOTE" not in os.environ,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     task_queues=[
         Queue("celery"),

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,13 @@ def shows(worker: Worker, **expected: float) -> Callable[[], bool]:
         return {key: said[key] for key in expected} == expected
 
     return matches
+
+
+def is_silent(redis_url: str) -> bool:
+    """Whether the worker waits in one long BRPOP: it has begun, and no command came for a while."""
+    before = commands(redis_url)
+    time.sleep(0.5)
+    return before.get("brpop", 0) > 0 and commands(redis_url) == before
 
 
 Send = Callable[..., None]
@@ -121,8 +129,9 @@ def test_draining_by_remote_control_is_seen(workers: Workers, send: Send, tmp_pa
 
 def test_the_page_costs_the_broker_nothing(workers: Workers, redis_url: str) -> None:
     """A hundred looks at the page of an otherwise silent worker add no command."""
-    worker = workers.start("-P", "solo", "--without-heartbeat", env={"WORKAPP_OPTIONS": '{"polling_interval": 30}'})
-    until(lambda: commands(redis_url).get("brpop", 0) > 0)
+    env = {"WORKAPP_OPTIONS": '{"polling_interval": 60}', "WORKAPP_NO_REMOTE": "1"}
+    worker = workers.start("-P", "solo", "--without-heartbeat", env=env)
+    until(lambda: is_silent(redis_url))
     before = commands(redis_url)
 
     for _ in range(100):

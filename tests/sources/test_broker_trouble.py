@@ -50,7 +50,7 @@ def answers(*replies: bytes) -> Talk:
     return talk
 
 
-def source(url: str, timeout: str = "2s") -> BrokerSource:
+def source(url: str, timeout: str = "10s") -> BrokerSource:
     """A source of this address."""
     return BrokerSource(BrokerSettings.model_validate({"name": "primary", "url": url, "timeout": timeout}))
 
