@@ -114,7 +114,7 @@ class DockerFleet:
         return problems(self._engine, self._instance, workers)
 
     def _is_ours(self, labels: Mapping[str, str] | None) -> bool:
-        return bool(labels) and labels is not None and labels.get(INSTANCE) == self._instance and POOL in labels
+        return labels is not None and labels.get(INSTANCE) == self._instance and POOL in labels
 
     def _inspect(self, id_or_name: str) -> dict[str, Any]:
         """All about one container of ours; ContainerGone for any other."""
