@@ -47,7 +47,10 @@ FOLDERS = (
     *"usr usr/bin usr/lib usr/lib64 usr/local usr/local/bin usr/local/lib usr/share".split(),
 )
 # Loaded by name while running, so that no list of a program's libraries shows them.
-HIDDEN_LIBRARIES = ("libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2", "libgcc_s.so.1", "libstdc++.so.6")
+HIDDEN_LIBRARIES = (
+    *"libnss_dns.so.2 libnss_files.so.2 libresolv.so.2 libgcc_s.so.1 libstdc++.so.6".split(),
+    *"libm.so.6 librt.so.1 libdl.so.2 libpthread.so.0 libutil.so.1".split(),  # part of every C library, and asked for by packages
+)
 NOT_IN_SLIM = re.compile(
     r"^(test|idlelib|turtledemo|tkinter|lib2to3|ensurepip|config-[^/]*|site-packages|dist-packages|lib-dynload/_tkinter[^/]*)$|\.opt-[12]\.pyc$"
 )

@@ -19,6 +19,7 @@ SUITES = ("sid", "trixie")
 """Tried in this order; an engine of the first suite whose programs run here is kept. ENGINE_SUITE names another."""
 PROGRAMS = ("dockerd", "docker", "docker-proxy", "containerd", "containerd-shim-runc-v2", "runc")
 PACKAGES = ("docker.io", "docker-cli", "containerd", "runc", "docker-compose", "docker-buildx")
+FIREWALL = ("iptables", "libxtables12", "libnftnl11", "libmnl0")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -30,6 +31,8 @@ def binaries(cache: Path) -> Path:
         home = cache / "unpacked"
         if not (home / "suite").exists():
             _fetch_first(home)
+        if not shutil.which("iptables") and not (home / "bin/iptables").exists():
+            _fetch_firewall(home)
         return home
 
 
@@ -59,12 +62,29 @@ def _fetch(suite: str, home: Path) -> None:
     _collect(root, home / "bin", home / "cli-plugins")
     if subprocess.run([home / "bin/runc", "--version"], capture_output=True, check=False).returncode:
         older = home / "older"
-        _Apt(platform.freedesktop_os_release()["VERSION_CODENAME"], home / "apt-older").unpack(older, "runc")
+        _Apt(_own_suite(), home / "apt-older").unpack(older, "runc")
         _move(older, "runc", home / "bin/runc")
     for program in ("dockerd", "containerd", "runc", "docker"):
         subprocess.run([home / "bin" / program, "--version"], check=True, capture_output=True, text=True)
     for leftover in ("root", "older", "apt", "apt-older"):
         shutil.rmtree(home / leftover, ignore_errors=True)
+
+
+def _fetch_firewall(home: Path) -> None:
+    """iptables for a machine that has none: an engine needs it even to give containers each other's names."""
+    _Apt(_own_suite(), home / "apt").unpack(home / "firewall", *FIREWALL)
+    shutil.rmtree(home / "apt")
+    libraries = next((home / "firewall/usr/lib").glob("*-linux-gnu")).relative_to(home)
+    for name in ("ip6tables", "iptables"):
+        (home / "bin" / name).write_text(
+            f'#!/bin/sh\nhome=${{0%/*}}/..\nexport LD_LIBRARY_PATH="$home/{libraries}" XTABLES_LIBDIR="$home/{libraries}/xtables"\n'
+            f'exec "$home/firewall/usr/sbin/xtables-nft-multi" {name} "$@"\n'
+        )
+        (home / "bin" / name).chmod(0o755)
+
+
+def _own_suite() -> str:
+    return platform.freedesktop_os_release()["VERSION_CODENAME"]
 
 
 def _collect(root: Path, programs: Path, plugins: Path) -> None:

@@ -77,21 +77,18 @@ class Engine:
         self.network.touch()
         (self.run / "dockerd.pid").unlink(missing_ok=True)
         shutil.rmtree(self.run / "exec", ignore_errors=True)
-        firewall = [] if shutil.which("iptables") else ["--iptables=false", "--ip6tables=false"]
+        environment = {**os.environ, "PATH": f"{home / 'bin'}:{os.environ.get('PATH', '')}"}
         command = [
             "unshare", f"--net={self.network}", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
             sys.executable, "-c", ENTRY, str(home / "bin/docker-init"), "--", "dockerd",
             "--data-root", str(self.folder / "data"), "--exec-root", str(self.run / "exec"),
             "--pidfile", str(self.run / "dockerd.pid"), "--host", self.host,
-            "--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", f"/{self.name}", *firewall,
+            "--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", f"/{self.name}", *_firewall(environment),
         ]  # fmt: skip
         if driver := os.environ.get("ENGINE_STORAGE_DRIVER"):
             command += ["--storage-driver", driver]
-        path = f"{home / 'bin'}:{os.environ.get('PATH', '')}"
         with self.log.open("a") as log:
-            outer = subprocess.Popen(
-                command, env={**os.environ, "PATH": path}, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+            outer = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self.pid_file.write_text(str(outer.pid))
         while outer.poll() is None and not self.process():
             time.sleep(0.01)  # a program that is just being loaded has no command line yet
@@ -141,6 +138,13 @@ class Engine:
 
     def _leave_network(self) -> None:
         subprocess.run(["umount", "--quiet", "--lazy", self.network], check=False, capture_output=True)
+
+
+def _firewall(environment: dict[str, str]) -> list[str]:
+    """Options for a kernel that knows no iptables: containers run then, but do not find each other by name."""
+    probe = ["unshare", "--net", "iptables", "--table", "nat", "--list-rules"]
+    works = subprocess.run(probe, env=environment, check=False, capture_output=True).returncode == 0
+    return [] if works else ["--iptables=false", "--ip6tables=false"]
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
