@@ -7,13 +7,27 @@ Handed a broker's settings, gives a `Sight` per look or raises a `SightError`. H
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 
 from autoscaler.config.models import BrokerSettings
 from autoscaler.errors import SourceUnreachable
-from autoscaler.sources.broker_kombu import KombuBroker
 from autoscaler.sources.broker_redis import RedisBroker
 from autoscaler.sources.redis_line import SCHEMES
 from autoscaler.sources.sight import Sight, Wanted
+
+
+class Reader(Protocol):
+    """One kind of broker, read without a deadline of its own."""
+
+    @property
+    def commands_sent(self) -> int:
+        """Commands sent since the start."""
+
+    async def read(self, queues: tuple[str, ...]) -> Sight:
+        """What waits in these queues."""
+
+    async def close(self) -> None:
+        """Let go of the connection."""
 
 
 class BrokerSource:
@@ -22,8 +36,7 @@ class BrokerSource:
     def __init__(self, settings: BrokerSettings) -> None:
         self.name = f"broker:{settings.name}"
         self._settings = settings
-        kind = settings.url.get_secret_value().partition(":")[0]
-        self._broker = RedisBroker(settings) if kind in SCHEMES else KombuBroker(settings)
+        self._broker = _reader(settings)
 
     @property
     def commands_sent(self) -> int:
@@ -42,3 +55,12 @@ class BrokerSource:
     async def close(self) -> None:
         """Let go of the connection."""
         await self._broker.close()
+
+
+def _reader(settings: BrokerSettings) -> Reader:
+    """Whatever reads this kind of broker; kombu is loaded only where it is needed."""
+    if settings.url.get_secret_value().partition(":")[0] in SCHEMES:
+        return RedisBroker(settings)
+    from autoscaler.sources.broker_kombu import KombuBroker
+
+    return KombuBroker(settings)
