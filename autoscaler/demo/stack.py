@@ -26,7 +26,7 @@ import yaml
 
 from autoscaler.demo.programs import DemoFailed, Program, free_port
 from autoscaler.demo.workplace import PACKAGE, Workplace
-from autoscaler.errors import ContainerGone
+from autoscaler.errors import ActError
 from autoscaler.fleet.contract import Fleet
 from autoscaler.model import ContainerState
 
@@ -112,7 +112,7 @@ class Stack:
         self._programs.append(program)
 
     def _config(self, home: Path, flower_port: int, api_port: int) -> dict[str, Any]:
-        """The demo's config.yaml: two pools that rest at zero, everything else as it comes."""
+        """The demo's config.yaml: two pools that rest at zero, and nearly everything else as it comes."""
         return {
             "version": 1,
             "instance": self._instance,
@@ -134,6 +134,8 @@ class Stack:
             "queues": [pool.name],
             "replicas": {"min": 0, "max": pool.replicas_max},
             "slots": pool.slots,
+            # The least that is chosen automatically; that would follow the boot time, and a demo should end on a slow machine, too.
+            "scale_down": {"stabilization": "10s"},
             "worker": {"command": [*worker, "--loglevel=WARNING", "--without-gossip", "--without-mingle"], **self._place.worker},
         }
 
@@ -165,7 +167,7 @@ def end_workers(fleet: Fleet) -> None:
                     fleet.stop(container.id, kill=True)
                 else:
                     fleet.remove(container.id)
-            except ContainerGone:
+            except ActError:  # gone, or just started after all: the next look tells
                 continue
         time.sleep(0.05)
 
