@@ -139,7 +139,7 @@ class Stack:
         """Wait for a condition; the autoscaler's log when it does not come."""
         end = time.monotonic() + seconds
         while not true():
-            assert time.monotonic() < end, f"not within {seconds:g} s; the autoscaler says:\n{self.compose('logs', '--tail=40', 'autoscaler')}"
+            assert time.monotonic() < end, f"not within {seconds:g} s; it says:\n{self.compose('logs', '--tail=40', 'autoscaler')}"
             time.sleep(0.3)
 
     def down(self) -> None:

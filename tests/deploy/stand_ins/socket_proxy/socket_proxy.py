@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 SOCKET = "/var/run/docker.sock"
 PORT = 2375
+KNOWN = ("listenip", "allowfrom", "allowhealthcheck", "watchdoginterval", "stoponwatchdog", "loglevel", "shutdowngracetime")
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Rules:
             name, _, value = argument.removeprefix("-").partition("=")
             if method := re.fullmatch(r"allow([A-Z]+)", name):
                 paths[method[1]] = re.compile(value)
-            elif name in ("listenip", "allowfrom", "allowhealthcheck", "watchdoginterval", "stoponwatchdog", "loglevel", "shutdowngracetime"):
+            elif name in KNOWN:
                 given[name] = value
             else:
                 raise ValueError(f"unknown argument {argument}")
