@@ -190,10 +190,13 @@ def measure(folder: Path, args: argparse.Namespace) -> None:
 def report(pid: int, url: str, asked: Counter[str], args: argparse.Namespace, sock: str) -> None:
     """Let it settle, then measure."""
     time.sleep(12)
-    cpu, made, lists = cpu_seconds(pid), ticks(url), asked["/containers/json"]
+    before = ticks(url)
+    time.sleep(0.5)  # the scrape that told so is not part of what is measured
+    cpu, lists = cpu_seconds(pid), asked["/containers/json"]
     time.sleep(args.seconds)
-    made, lists = ticks(url) - made, asked["/containers/json"] - lists
-    per_tick = (cpu_seconds(pid) - cpu) / made * 1000
+    cpu, lists = cpu_seconds(pid) - cpu, asked["/containers/json"] - lists
+    made = ticks(url) - before
+    per_tick = cpu / made * 1000
     floor = floor_ms(sock)
     print(f"{args.pools} pools, {args.containers} containers, {made} ticks of 2 s")
     print(f"list calls per tick      {lists / made:.2f}")

@@ -40,7 +40,7 @@ def decide(policies: Policies, seen: Observation, memory: Memory, now: float) ->
 def propose(policy: PoolPolicy, look: Census, memory: PoolMemory, now: float) -> Proposal:
     """One pool through demand, activation and the rules."""
     pool = view(policy, look, memory, now)
-    proposal = Proposal(policy, pool, memory, now, count=pool.current)
+    proposal = Proposal(policy, pool, memory, now, current=pool.current, count=pool.current)
     if not pool.fleet_seen:
         return _hands_off(proposal)
     proposal = _always(proposal, by_thresholds(policy, pool))

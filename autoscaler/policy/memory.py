@@ -52,15 +52,16 @@ def _pool(old: PoolMemory, decided: PoolDecision, outcomes: tuple[Outcome, ...],
     if not decided.view.fleet_seen:
         return replace(old, waiting_since=_waiting_since(old, decided.view, now))
     failures, backoff_until = _failures(old, outcomes, now)
+    listed = _listed(decided.view)
     return PoolMemory(
         recommendations=_window(old, decided, now),
         last_up=now if _begun(outcomes, ActionKind.START) else old.last_up,
         last_down=now if _begun(outcomes, ActionKind.DRAIN) else old.last_down,
         waiting_since=_waiting_since(old, decided.view, now),
-        drains=_drains(old, decided.view, outcomes, now),
-        ready=_ready(old, decided.view),
+        drains=_drains(old, decided.view, listed, outcomes, now),
+        ready=_ready(old, decided.view, listed),
         starting=tuple(r.name for r in decided.view.of(Phase.STARTING)),
-        pending=_pending(old, decided.view, outcomes, now),
+        pending=_pending(old, listed, outcomes, now),
         failures=failures,
         backoff_until=backoff_until,
         boot_seconds=_boot_seconds(old, decided.view, now),
@@ -110,29 +111,29 @@ def _listed(view: PoolView) -> set[str]:
     return {r.name for r in view.replicas if r.container_id} | {c.name for c in view.exited}
 
 
-def _ready(old: PoolMemory, view: PoolView) -> tuple[str, ...]:
+def _ready(old: PoolMemory, view: PoolView, listed: set[str]) -> tuple[str, ...]:
     """Names heard at least once, for as long as the fleet shows them."""
     heard = {r.name for r in view.of(Phase.READY)}
-    return tuple(sorted((heard | set(old.ready)) & _listed(view)))
+    return tuple(sorted((heard | set(old.ready)) & listed))
 
 
-def _drains(old: PoolMemory, view: PoolView, outcomes: tuple[Outcome, ...], now: float) -> tuple[Drain, ...]:
+def _drains(old: PoolMemory, view: PoolView, listed: set[str], outcomes: tuple[Outcome, ...], now: float) -> tuple[Drain, ...]:
     """Drains under way; one whose signal could not be sent is forgotten, so that the next tick decides afresh."""
     refused = {o.action.replica for o in outcomes if o.action.kind is ActionKind.DRAIN and o.result is Result.FAILED}
     killed = {a.replica for a in _begun(outcomes, ActionKind.KILL)}
-    alive = _listed(view) - refused
+    alive = listed - refused
     kept = tuple(replace(d, killed=d.killed or d.replica in killed) for d in old.drains if d.replica in alive)
     begun = {a.replica: drain_of(a, view, now) for a in _begun(outcomes, ActionKind.DRAIN)}
     return kept + tuple(drain for name, drain in begun.items() if name not in {d.replica for d in kept})
 
 
-def _pending(old: PoolMemory, view: PoolView, outcomes: tuple[Outcome, ...], now: float) -> tuple[tuple[str, float], ...]:
+def _pending(old: PoolMemory, listed: set[str], outcomes: tuple[Outcome, ...], now: float) -> tuple[tuple[str, float], ...]:
     """Starts that the fleet does not show yet; a refused one is forgotten at once."""
     starts = [o for o in outcomes if o.action.kind is ActionKind.START]
     refused = {o.action.replica for o in starts if o.result in (Result.FAILED, Result.NOTHING_TO_DO)}
     kept = {n: at for n, at in old.pending if now - at <= UNSEEN_START_SECONDS}
     begun = {a.replica: kept.get(a.replica, now) for a in _begun(outcomes, ActionKind.START)}
-    return tuple((n, at) for n, at in (kept | begun).items() if n not in refused | _listed(view))
+    return tuple((n, at) for n, at in (kept | begun).items() if n not in refused | listed)
 
 
 def _failures(old: PoolMemory, outcomes: tuple[Outcome, ...], now: float) -> tuple[int, float]:

@@ -22,14 +22,11 @@ class Proposal:
     view: PoolView
     memory: PoolMemory
     now: float
+    current: int
+    """Replicas that serve or will."""
     count: int
     recommended: int = 0
     steps: tuple[Step, ...] = ()
-
-    @property
-    def current(self) -> int:
-        """Replicas that serve or will."""
-        return self.view.current
 
     def step(self, rule: str, after: int, reason: Reason, because: str) -> Step | None:
         """A step of this rule, None where it changes nothing."""

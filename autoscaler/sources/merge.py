@@ -139,6 +139,7 @@ class _Witness:
         self.sight = sight
         self.voices = sight.value.voices
         self._limit = max_age_seconds
+        self._made: dict[tuple[type, Any], Reading[Any]] = {}
         self._hears_beats = any(voice.heard_at is not None for voice in self.voices.values())
         self._all_offline = len(self.voices) > 1 and all(voice.online is False for voice in self.voices.values())
 
@@ -156,9 +157,14 @@ class _Witness:
         return tuple(Stale(r.value, r.at, r.source, doubt) if isinstance(r, Known) else r for r in said) if doubt else said
 
     def _parts(self, voice: Voice, fields: Sequence[str], gap: str) -> tuple[Reading[Any], ...]:
-        unsaid = Unknown(gap, self.sight.source)
-        values = [getattr(voice, field) for field in fields]
-        return tuple(unsaid if value is None else _part(self.sight, value, gap) for value in values)
+        return tuple(self._reading(getattr(voice, field), gap) for field in fields)
+
+    def _reading(self, value: Any, gap: str) -> Reading[Any]:
+        """One value of this answer; equal ones share one reading, because a fleet says the same thing hundreds of times."""
+        key = (value.__class__, value)
+        if (made := self._made.get(key)) is None:
+            made = self._made[key] = _part(self.sight, value, gap)
+        return made
 
     def _silence(self, voice: Voice) -> str:
         """Why an online worker counts as silent, empty when it does not.
