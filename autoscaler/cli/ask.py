@@ -60,13 +60,17 @@ def status_view(status: dict[str, Any]) -> Any:
         table.add_column(name, justify="right" if right else "left")
     table.add_column("why")
     for pool in status["pools"]:
-        waiting = "?" if pool["backlog"] is None else str(pool["backlog"])
-        busy = f"{pool['busy']}/{pool['slots']}"
-        bounds = f"{pool['min']}-{pool['max']}"
-        table.add_row(escape(pool["pool"]), waiting, busy, str(pool["current"]), str(pool["desired"]), bounds, escape(pool["why"]))
+        busy, bounds = f"{_shown(pool['busy'])}/{_shown(pool['slots'])}", f"{pool['min']}-{pool['max']}"
+        counts = [_shown(pool[key]) for key in ("current", "desired")]
+        table.add_row(escape(pool["pool"]), _shown(pool["backlog"]), busy, *counts, bounds, escape(pool["why"]))
     lines = ["[yellow]dry run: nothing is changed[/]"] if status["dry_run"] else []
     lines += [f"[red]! {escape(text)}[/]" for text in status["trouble"]]
     return Group(*lines, table)
+
+
+def _shown(count: int | None) -> str:
+    """A count, or ? where nobody could see it."""
+    return "?" if count is None else str(count)
 
 
 def show_explanation(url: str, pool: str, *, as_json: bool) -> None:
@@ -79,8 +83,8 @@ def show_explanation(url: str, pool: str, *, as_json: bool) -> None:
     for step in body["steps"]:
         click.echo(f"  {step['rule']:<14}{step['before']:>4} -> {step['after']:<4}{step['reason']:<24}{step['because']}")
     for worker in body["workers"]:
-        running = "?" if worker["running"] is None else worker["running"]
-        click.echo(f"  {worker['name']}  {worker['phase']:<9} {worker['age_seconds']:>7.0f} s  running {running}/{worker['slots']}")
+        tasks = f"running {_shown(worker['running'])}/{worker['slots']}"
+        click.echo(f"  {worker['name']}  {worker['phase']:<9} {worker['age_seconds']:>7.0f} s  {tasks}")
 
 
 def show_history(url: str, pool: str | None, limit: int, *, as_json: bool) -> None:

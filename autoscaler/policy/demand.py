@@ -67,7 +67,7 @@ def by_thresholds(policy: PoolPolicy, view: PoolView) -> Step:
     if up < now and work.waiting > limit.down:
         return step(now, Reason.BACKLOG_HOLDS, f"{numbers}: {up} would do, but not while more than {limit.down} wait")
     if up < now <= down:
-        return step(now, Reason.BUSY_UNKNOWN, f"{numbers}: nobody says what {_silent(view)} of them are running")
+        return step(now, Reason.BUSY_UNKNOWN, f"{numbers}: nobody can say what {_silent(view)} of {now} replicas are running")
     after = min(now, down)
     return step(after, Reason.DEMAND if after else Reason.NO_DEMAND, f"{numbers}: needs {after} of {slots} slots each")
 

@@ -38,7 +38,7 @@ def why(pool: PoolDecision, now: float) -> str:
     """
     parts = _holding(pool) or [_told(step) for step in _changes(pool)]
     if pool.view.blind and not _tells(pool, Reason.BLIND, Reason.FLEET_UNSEEN):
-        parts.append(f"blind: {line('; '.join(pool.view.blind))}")
+        parts.append(f"cannot see {', '.join(gap.partition(':')[0] for gap in pool.view.blind)}")
     count = f"{pool.current}" if pool.desired == pool.current else f"{pool.current} -> {pool.desired}"
     return f"{pool.pool} {count}{', holding' if _holding(pool) else ''}: {'; '.join(parts + _leaving(pool, now))}"
 
@@ -104,7 +104,7 @@ def _holding(pool: PoolDecision) -> list[str]:
 
 def _told(step: Step, *, moved: bool = True) -> str:
     """A step's own words; a limit is introduced by its rule and says what it made of the count."""
-    if step.reason not in LIMITS:
+    if step.reason not in LIMITS or step.rule == "demand":
         return line(step.because)
     effect = f" ({step.after} instead of {step.before})" if moved and step.before != step.after else ""
     return f"{step.rule.replace('_', ' ')} - {line(step.because)}{effect}"

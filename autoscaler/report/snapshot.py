@@ -32,7 +32,7 @@ class Snapshot:
     started_at: float
     policies: Policies
     config: ConfigState
-    memory: Memory = Memory()
+    memory: Memory = field(default_factory=Memory)
     record: Record | None = None
     """None until the first tick is over."""
     tick_seconds: float = 0.0

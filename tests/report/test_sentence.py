@@ -56,7 +56,7 @@ def test_blindness_is_told_even_where_it_changes_nothing() -> None:
     """A pool that grows blindly says so, because nobody will see it shrink."""
     decision = a_decision("browser", NEED, view=a_view(waiting=None, replicas=TWO))
 
-    assert "; blind: queue browser: Flower does not list it" in why(decision, NOW)
+    assert "; cannot see queue browser" in why(decision, NOW)
 
 
 def test_those_who_leave_are_told() -> None:
