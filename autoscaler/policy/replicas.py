@@ -106,7 +106,8 @@ def _replica(container: Container, policy: PoolPolicy, all_seen: Census, memory:
     voice = all_seen.seen.workers.get(container.worker)
     could_hear = _could_hear(container, all_seen.hearing)
     drain = next((d for d in memory.drains if d.replica == container.name), None)
-    phase = Phase.DRAINING if drain else _phase(container, policy, voice, memory, now, could_hear=could_hear)
+    overdue = now - container.created_at > policy.start_timeout_seconds
+    phase = Phase.DRAINING if drain else _phase(voice, heard=container.name in memory.ready, overdue=overdue, could_hear=could_hear)
     return Replica(
         name=container.name,
         container_id=container.id,
@@ -119,18 +120,16 @@ def _replica(container: Container, policy: PoolPolicy, all_seen: Census, memory:
     )
 
 
-def _phase(
-    container: Container, policy: PoolPolicy, voice: WorkerSight | None, memory: PoolMemory, now: float, *, could_hear: bool
-) -> Phase:
+def _phase(voice: WorkerSight | None, *, heard: bool, overdue: bool, could_hear: bool) -> Phase:
     """A container that could have been heard and was not is starting, then lost; with deaf sources nobody is lost."""
     if voice and known(voice.draining):
         return Phase.DRAINING
     online = known(voice.online) if voice else None
     if online:
         return Phase.READY
-    if container.name in memory.ready:
+    if heard:
         return Phase.LOST if online is False else Phase.READY
-    if now - container.created_at <= policy.start_timeout_seconds:
+    if not overdue:
         return Phase.STARTING
     return Phase.LOST if could_hear else Phase.READY
 

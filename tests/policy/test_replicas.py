@@ -42,7 +42,9 @@ def test_a_worker_that_says_it_drains_is_draining():
     """After a lost memory the worker's own page still tells."""
     voice = replace(worker("a", 1), draining=reading(value=True))
 
-    assert view(a_policy(), census(seen(containers=[container("a")], workers=[voice])), PoolMemory(), NOW).replicas[0].phase is Phase.DRAINING
+    look = seen(containers=[container("a")], workers=[voice])
+
+    assert view(a_policy(), census(look), PoolMemory(), NOW).replicas[0].phase is Phase.DRAINING
 
 
 def test_stale_numbers_are_no_numbers():
