@@ -1,4 +1,4 @@
-"""For the whole test run: in CI, where every part is there, a test that was skipped is a failure of the run."""
+"""For the whole test run: what is not collected, and that nothing is left out in CI."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import os
 
 import pytest
 
+collect_ignore_glob = ["*/conftest.py"]
+"""Fixtures have no examples to try; and all these files share one module name, which only pytest itself can tell apart."""
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Turn a green run with skipped tests into a red one; people get the list of skipped tests and a green run."""
+    """Make a skipped test fail the run in CI, where every part is there; people get the list of skipped tests and a green run."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter and reporter.stats.get("skipped") and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
