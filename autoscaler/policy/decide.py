@@ -31,7 +31,7 @@ RULES: tuple[Callable[[Proposal], Step | None], ...] = (
 def decide(policies: Policies, seen: Observation, memory: Memory, now: float) -> Decision:
     """What every pool should have, step by step, and the actions that lead there."""
     look = census(seen)
-    pools = (*policies.pools.values(), *removed_pools(policies, look))
+    pools = (*policies.pools.values(), *removed_pools(policies, look, memory))
     proposals = tuple(propose(policy, look, memory.of(policy.name), now) for policy in pools)
     granted = share(proposals, policies.max_replicas)
     return Decision(now, tuple(settle(proposal, policies.instance) for proposal in granted))
@@ -51,9 +51,13 @@ def propose(policy: PoolPolicy, look: Census, memory: PoolMemory, now: float) ->
     return proposal
 
 
-def removed_pools(policies: Policies, look: Census) -> tuple[PoolPolicy, ...]:
-    """Pools that have workers of this instance and no longer stand in the configuration."""
-    names = sorted(set(look.by_pool) - set(policies.pools))
+def removed_pools(policies: Policies, look: Census, memory: Memory) -> tuple[PoolPolicy, ...]:
+    """Pools that have workers and were in the configuration before.
+
+    Workers of a pool that this memory never knew are left alone: they may belong to another autoscaler that was given the same
+    instance name.
+    """
+    names = sorted(set(look.by_pool) & set(memory.pools) - set(policies.pools))
     return tuple(PoolPolicy(name, (), 0, 0, slots=1, removed=True) for name in names)
 
 

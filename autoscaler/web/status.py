@@ -75,9 +75,23 @@ def trouble(snapshot: Snapshot, now: float) -> Iterator[str]:
             yield f"{sight.name}: {line(sight.detail)}"
     for decision in snapshot.record.decision.pools if snapshot.record else ():
         yield from _pool_trouble(snapshot, decision, now)
+    yield from _strangers(snapshot)
     if snapshot.journal_errors:
         yield f"the journal lost {snapshot.journal_errors} records since the start: look at the room and rights of the state folder"
     yield from snapshot.act_errors
+
+
+def _strangers(snapshot: Snapshot) -> Iterator[str]:
+    """Workers with our label of pools that this daemon never had: most likely those of a second autoscaler."""
+    listed = snapshot.record.observation.containers if snapshot.record else Unknown("")
+    decided = {pool.pool for pool in snapshot.record.decision.pools} if snapshot.record else set()
+    pools = {c.pool for c in listed.value} - decided if isinstance(listed, Known) else set()
+    if pools:
+        instance = snapshot.policies.instance
+        yield (
+            f"workers of instance {instance!r} belong to pools that are not in this configuration ({', '.join(sorted(pools))}) and are "
+            f"left alone: give a second autoscaler another `instance`, or drain them by hand"
+        )
 
 
 def missing(snapshot: Snapshot | None) -> tuple[str, ...]:

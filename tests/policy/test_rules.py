@@ -181,7 +181,14 @@ def test_unacknowledged_tasks_of_living_workers_are_not_left_over():
 def test_removed_pool_is_drained():
     """A pool that no longer stands in the file loses its workers, by a drain."""
     look = seen(waiting={"p": 0, "gone": 0}, **fleet(1, pool="gone"))
-    made = pool_of(decide(policies(), look, Memory(), NOW), "gone")
+    made = pool_of(decide(policies(), look, Memory({"gone": PoolMemory(desired=1)}), NOW), "gone")
 
     assert (0, Reason.POOL_REMOVED) == (made.desired, made.reason)
     assert [ActionKind.DRAIN] == [a.kind for a in made.actions]
+
+
+def test_pools_that_were_never_ours_are_left_alone():
+    """Workers under our label of a pool that we never had may belong to a second autoscaler of the same name."""
+    look = seen(waiting={"p": 0}, **fleet(1, pool="somebody"))
+
+    assert ["p"] == [pool.pool for pool in decide(policies(), look, Memory(), NOW).pools]
