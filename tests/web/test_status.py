@@ -114,12 +114,8 @@ def test_all_is_well_without_words() -> None:
 
 LOST = a_decision(view=a_view(replicas=(a_replica(phase=Phase.LOST),)))
 FULL = replace(BUSY, recommended=12, desired=10)
-STRANGERS = replace(
-    a_record(),
-    observation=replace(
-        a_record().observation, containers=Known((Container("1", "x-somebody-1", "somebody", ContainerState.RUNNING, NOW, "s"),), NOW, "fleet")
-    ),
-)
+STRANGER = Container("1", "a-somebody-1", "somebody", ContainerState.RUNNING, NOW, "s")
+STRANGERS = replace(a_record(), observation=replace(a_record().observation, containers=Known((STRANGER,), NOW, "fleet")))
 BACKOFF = Memory({"browser": PoolMemory(failures=3, backoff_until=NOW + 40)})
 
 
@@ -157,7 +153,7 @@ BACKOFF = Memory({"browser": PoolMemory(failures=3, backoff_until=NOW + 40)})
             "browser: 2 tasks of workers that are gone were never acknowledged",
             id="leftover",
         ),
-        pytest.param(a_snapshot(STRANGERS), "belong to pools that are not in this configuration (somebody)", id="strangers"),
+        pytest.param(a_snapshot(STRANGERS), "workers of instance 'a' belong to pools that are not in this", id="strangers"),
         pytest.param(a_snapshot(a_record(), journal_errors=3), "the journal lost 3 records", id="journal"),
         pytest.param(a_snapshot(a_record(), act_errors=("ValueError: a bug",)), "ValueError: a bug", id="bug"),
     ],
