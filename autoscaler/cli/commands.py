@@ -62,6 +62,8 @@ def cli() -> None:
 @click.option("--once", is_flag=True, help="One tick, then exit.")
 def run(config: Path, dry_run: bool, once: bool) -> None:
     """The daemon."""
+    # structlog and httpx load rich and pygments where they find them, for terminals: 7 MB that a daemon never uses.
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     from autoscaler.cli.run import run_daemon
 
     raise SystemExit(run_daemon(config, dry_run=dry_run, once=once))
