@@ -145,7 +145,7 @@ class StartSettings(Part):
     """How a worker begins."""
 
     timeout: Duration = Field(60.0, examples=["60s"])
-    """A worker that nobody has heard by then has failed to start; the pool tries again after a growing pause."""
+    """A worker that nobody has heard by then counts as lost: it is no help for what waits, so another may be started in its place."""
 
 
 Queue = Annotated[str, Field(min_length=1, max_length=255)]
