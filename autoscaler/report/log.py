@@ -18,7 +18,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 
 from autoscaler.config.models import LogSettings
-from autoscaler.model import ActionKind, Memory, Outcome, PoolDecision, Record, Result, SourceSight
+from autoscaler.model import ActionKind, Exit, Memory, Outcome, PoolDecision, Record, Result, SourceSight
 from autoscaler.report.outlet import Outlet
 from autoscaler.report.redact import redactor
 from autoscaler.report.sentence import why
@@ -28,6 +28,7 @@ QUIET = ("httpx", "httpcore", "urllib3", "docker", "uvicorn", "uvicorn.error", "
 
 Event = MutableMapping[str, Any]
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+ENDED_BY_SIGTERM = 143
 
 
 def configure_logging(settings: LogSettings, stream: TextIO | None = None, secrets: Iterable[str] = ()) -> Outlet:
@@ -129,15 +130,19 @@ class LogReporter:
         self._log = structlog.stdlib.get_logger("autoscaler")
         self._said: dict[str, tuple[Any, ...]] = {}
         self._up: dict[str, bool] = {}
+        self._leaving: frozenset[str] = frozenset()
+        """Replicas that were being drained after the record before: an end may be told when its drain is forgotten."""
 
     def __call__(self, record: Record, memory: Memory) -> None:
-        """One record; the memory is not told."""
+        """One record; of the memory only whose end was asked for."""
+        leaving = frozenset(drain.replica for pool in memory.pools.values() for drain in pool.drains)
+        asked, self._leaving = self._leaving | leaving, leaving
         for source in record.observation.sources:
             self._tell_source(source)
         for pool in record.decision.pools:
             self._tell_pool(pool, [o for o in record.outcomes if o.action.pool == pool.pool], record.at)
         for outcome in record.outcomes:
-            self._tell_trouble(outcome)
+            self._tell_trouble(outcome, asked=outcome.action.replica in asked)
         names = {pool.pool for pool in record.decision.pools}
         self._said = {name: said for name, said in self._said.items() if name in names}
 
@@ -169,15 +174,20 @@ class LogReporter:
             **_counted("outcomes", (f"{o.action.kind} {o.result}" for o in ended)),
         )
 
-    def _tell_trouble(self, outcome: Outcome) -> None:
+    def _tell_trouble(self, outcome: Outcome, *, asked: bool) -> None:
         action = outcome.action
         facts = {"pool": action.pool, "replica": action.replica, "detail": outcome.detail or action.because}
         if outcome.result is Result.FAILED:
             self._log.warning("action_failed", action=str(action.kind), **facts, **_ending(outcome))
-        elif outcome.exit is not None and (outcome.exit.code != 0 or outcome.exit.oom):
+        elif outcome.exit is not None and _is_bad(outcome.exit, asked=asked):
             self._log.warning("worker_ended_badly", **facts, **_ending(outcome))
         elif action.kind is ActionKind.KILL and outcome.result is Result.DONE:
             self._log.warning("worker_killed", **facts)
+
+
+def _is_bad(end: Exit, *, asked: bool) -> bool:
+    """A worker that was asked to leave before it could listen dies of the signal, as it should."""
+    return end.oom or not (end.code == 0 or (asked and end.code == ENDED_BY_SIGTERM))
 
 
 def _counted(name: str, words: Iterable[str]) -> dict[str, dict[str, int]]:

@@ -13,7 +13,7 @@ import structlog
 from telling import NOW, a_bad_end, a_decision, a_record, a_replica, a_source, a_step, a_view, an_action, an_outcome
 
 from autoscaler.config.models import LogSettings
-from autoscaler.model import ActionKind, Memory, Record, Result
+from autoscaler.model import ActionKind, Drain, Memory, PoolMemory, Record, Result
 from autoscaler.report.log import LogReporter, configure_logging
 from autoscaler.report.outlet import LONGEST_BACKLOG, Outlet
 
@@ -257,3 +257,20 @@ def test_a_clean_drain_is_no_warning(log: Log) -> None:
         for e in told(log, a_record(a_decision(view=view), outcomes=(an_outcome(ActionKind.REMOVE, exit=end),)))
         if e["level"] == "warning"
     ]
+
+
+def test_a_worker_taken_back_while_it_starts_is_no_warning(log: Log) -> None:
+    """It dies of the SIGTERM that we sent; the same end unasked is told, and so is any other end of a drain."""
+    removal = an_outcome(ActionKind.REMOVE, exit=a_bad_end(code=143))
+    broken = an_outcome(ActionKind.REMOVE, exit=a_bad_end(code=1))
+    memory = Memory({"browser": PoolMemory(drains=(Drain(removal.action.replica, NOW, "not ready yet"),))})
+    log.begin(level="warning")
+    report = LogReporter()
+
+    report(a_record(), memory)
+    report(a_record(outcomes=(removal,)), Memory())
+    assert not log.text
+
+    report(a_record(outcomes=(removal,)), Memory())
+    report(a_record(outcomes=(broken,)), memory)
+    assert [event["exit_code"] for event in log.events] == [143, 1]
