@@ -29,7 +29,7 @@ def a_pool(draw):
         replicas_min=low,
         replicas_max=low + draw(st.integers(0, 20)),
         slots=draw(st.integers(1, 8)),
-        thresholds=Thresholds(draw(st.integers(0, 10)), 15.0, draw(st.integers(0, 5))),
+        sizing=Thresholds(draw(st.integers(0, 10)), 15.0, draw(st.integers(0, 5))),
         scale_up=draw(dampings),
         scale_down=draw(dampings),
         kill_on_drain_timeout=draw(st.booleans()),
