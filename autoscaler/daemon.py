@@ -133,7 +133,8 @@ class Daemon:
         began = time.monotonic()
         try:
             self._take_up(self._file.refresh())
-            record, memory = tick(self.settings.policies(), self._memory, self._eyes, self._hands, self.clock.now())
+            now = self.clock.now()
+            record, memory = tick(self.settings.policies(now), self._memory, self._eyes, self._hands, now)
             self._record, self._memory = record, memory
             self._bugs, self._bugs_in_a_row = (), 0
         except Exception as bug:  # a bug of ours must not stop the loop: acting stops for this tick, the workers stay
@@ -206,7 +207,7 @@ class Daemon:
         broker = self.settings.active_broker
         return Snapshot(
             started_at=self._started_at,
-            policies=self.settings.policies(),
+            policies=self.settings.policies(self._record.at if self._record else self._started_at),
             config=ConfigState(
                 self.settings.hash, self._config_loaded_at, self._problems, self._needs_restart, not_in_force(self.settings)
             ),

@@ -82,6 +82,8 @@ def show_explanation(url: str, pool: str, *, as_json: bool) -> None:
     click.echo(body["why"])
     for step in body["steps"]:
         click.echo(f"  {step['rule']:<14}{step['before']:>4} -> {step['after']:<4}{step['reason']:<24}{step['because']}")
+    if body["foresight"]:
+        click.echo(f"  then: {body['foresight']['words']}")
     for worker in body["workers"]:
         tasks = f"running {_shown(worker['running'])}/{worker['slots']}"
         click.echo(f"  {worker['name']}  {worker['phase']:<9} {worker['age_seconds']:>7.0f} s  {tasks}")

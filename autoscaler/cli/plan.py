@@ -24,6 +24,7 @@ def plan_once(config: Path, *, as_json: bool) -> bool:
     """Print what would be done now; True when something would change."""
     settings = load(config, os.environ)
     now = time.time()
+    policies = settings.policies(now)
     eyes = Eyes(
         build_fleet(settings, dry_run=True).containers,
         build_sources(settings),
@@ -32,10 +33,10 @@ def plan_once(config: Path, *, as_json: bool) -> bool:
         patience_seconds=settings.flower.timeout,
     )
     try:
-        seen = eyes.look(settings.policies(), now)
+        seen = eyes.look(policies, now)
     finally:
         eyes.close()
-    decision = decide(settings.policies(), seen, _memory(Path(settings.state)), now)
+    decision = decide(policies, seen, _memory(Path(settings.state)), now)
     if as_json:
         click.echo(json.dumps(to_plain(decision), indent=2))
     else:

@@ -9,6 +9,8 @@ from autoscaler.config.models import PoolSettings, Settings
 from autoscaler.config.units import duration_text
 
 _SHORTEST_TOKEN = 32
+USUAL_BOOT_SECONDS = 3.0
+"""What a Celery worker usually takes to its first task; the daemon learns each pool's own."""
 
 
 def warnings(settings: Settings) -> tuple[str, ...]:
@@ -26,6 +28,7 @@ def _house(settings: Settings) -> Iterator[str]:
 
 def _pool(settings: Settings, at: str, pool: PoolSettings) -> Iterator[str]:
     worker, drain = pool.worker, pool.drain
+    yield from _sizing(settings, at, pool)
     if pool.replicas.max > settings.max_replicas:
         yield f"{at}.replicas.max: {pool.replicas.max} can never be reached: max_replicas is {settings.max_replicas}"
     if drain.timeout < worker.stop_grace_period:
@@ -47,3 +50,13 @@ def _pool(settings: Settings, at: str, pool: PoolSettings) -> Iterator[str]:
     extra = {queue.strip() for queue in consumed.text.split(",")} - set(pool.queues) if consumed else set()
     if extra:
         yield f"{at}.queues: the worker also consumes {', '.join(sorted(extra))}, which nobody counts; add it to queues"
+
+
+def _sizing(settings: Settings, at: str, pool: PoolSettings) -> Iterator[str]:
+    """A promise of a wait that no start from zero can keep."""
+    soonest = USUAL_BOOT_SECONDS + 2 * settings.interval
+    if pool.target_wait is not None and pool.target_wait < soonest and not (pool.spare or pool.replicas.min):
+        yield (
+            f"{at}.target_wait: {duration_text(pool.target_wait)} cannot be promised from zero: two looks and a usual boot of "
+            f"{USUAL_BOOT_SECONDS:g} s take {duration_text(soonest)}; add spare: 1 or replicas.min: 1, or allow more"
+        )

@@ -7,17 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autoscaler.config.models import BrokerSettings, PoolSettings, Settings
-
-_MEANWHILE = "the pool is sized by thresholds with up: 0 meanwhile"
+from autoscaler.config.models import BrokerSettings, Settings
 
 NOT_YET = {
     "idle_interval": "interval holds while every pool is idle, too",
     "brokers[].budget": "nothing is held back to keep within it",
-    "pools.<pool>.target_wait": _MEANWHILE,
-    "pools.<pool>.backlog_per_replica": _MEANWHILE,
-    "pools.<pool>.spare": "no idle workers are kept beyond replicas.min",
-    "pools.<pool>.schedules": "replicas.min and replicas.max hold at all times",
 }
 """Key -> what happens instead."""
 
@@ -27,10 +21,7 @@ def not_in_force(settings: Settings) -> tuple[str, ...]:
     found = []
     if "idle_interval" in settings.model_fields_set and settings.idle_interval is not None:
         found.append(_sentence("idle_interval", "idle_interval"))
-    found += _brokers(settings.brokers)
-    for name, pool in settings.pools.items():
-        found += _pool(name, pool)
-    return tuple(found)
+    return (*found, *_brokers(settings.brokers))
 
 
 def _brokers(brokers: tuple[BrokerSettings, ...]) -> Iterator[str]:
@@ -41,12 +32,6 @@ def _brokers(brokers: tuple[BrokerSettings, ...]) -> Iterator[str]:
     for index in usable[1:]:
         first = brokers[usable[0]].name
         yield f"brokers[{index}]: not in force yet: there is no failover; {first!r} alone is read and given to workers"
-
-
-def _pool(name: str, pool: PoolSettings) -> Iterator[str]:
-    for key in ("target_wait", "backlog_per_replica", "spare", "schedules"):
-        if key in pool.model_fields_set and getattr(pool, key):
-            yield _sentence(f"pools.<pool>.{key}", f"pools.{name}.{key}")
 
 
 def _sentence(key: str, path: str) -> str:

@@ -1,6 +1,6 @@
 """The whole of `config.yaml` as one frozen value: names as in the file, values in base units (seconds, bytes).
 
-`Settings` is what the rest of the house is built from; `Settings.policies()` is the part that decisions need.
+`Settings` is what the rest of the house is built from; `Settings.policies(now)` is the part that decisions need.
 The docstring and the examples of a key are its page in the reference, its help in the editor and the hint in its error.
 """
 
@@ -59,7 +59,7 @@ class Settings(Part):
         """The broker that workers are started for: the first that is enabled and has an address."""
         return next((b for b in self.brokers if b.enabled and b.url.get_secret_value()), None)
 
-    def policies(self) -> Policies:
-        """The part that decisions are made with."""
-        pools = {name: pool.policy(name) for name, pool in self.pools.items()}
+    def policies(self, now: float) -> Policies:
+        """The part that decisions are made with, with the schedules that hold now."""
+        pools = {name: pool.policy(name, now) for name, pool in self.pools.items()}
         return Policies(self.instance, self.interval, self.max_replicas, pools, self.hash)

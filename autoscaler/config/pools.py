@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 from autoscaler.config.part import Part
 from autoscaler.config.units import AutoDuration, Duration, Number, Whole, quoted, within
 from autoscaler.config.worker import WorkerSpec
-from autoscaler.model import Damping, PoolPolicy, Thresholds
+from autoscaler.model import BacklogPerReplica, Damping, PoolPolicy, Sizing, TargetWait, Thresholds
 
 
 class ReplicaBounds(Part):
@@ -132,6 +132,26 @@ class Schedule(Part):
         return self
 
 
+    def began_at(self, now: float) -> float | None:
+        """When the window that holds now began, None outside of all windows.
+
+        A window lasts its duration in elapsed time, so in the nights when clocks change it ends an hour earlier or later by the
+        wall clock. A time that the change skips begins at the next one that exists, one that comes twice begins once.
+
+        >>> office = Schedule(cron="0 8 * * 1-5", duration="10h", timezone="Europe/Berlin", min=2)
+        >>> noon = datetime(2026, 11, 23, 12, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
+        >>> (noon - office.began_at(noon)) / 3600, office.began_at(noon - 6 * 3600)
+        (4.0, None)
+        """
+        since = datetime.fromtimestamp(now - self.duration, ZoneInfo(self.timezone))
+        latest = None
+        for start in CronSim(self.cron, since):
+            if start.timestamp() > now:
+                break
+            latest = start.timestamp()
+        return latest
+
+
 class DrainSettings(Part):
     """How a worker leaves."""
 
@@ -189,19 +209,36 @@ class PoolSettings(Part):
             raise ValueError(f"{' and '.join(ways)} are different ways to size a pool: keep one of them")
         return self
 
-    def policy(self, name: str) -> PoolPolicy:
-        """The same in the policy's words."""
-        sizing = self.thresholds or ThresholdSettings()
+    def policy(self, name: str, now: float) -> PoolPolicy:
+        """The same in the policy's words, with the bounds that hold now."""
+        low, high, schedule = self.bounds_at(now)
         return PoolPolicy(
             name=name,
             queues=self.queues,
-            replicas_min=self.replicas.min,
-            replicas_max=self.replicas.max,
+            replicas_min=low,
+            replicas_max=high,
+            schedule=schedule,
             slots=self.slots,
-            thresholds=Thresholds(sizing.up, sizing.max_wait, sizing.down),
+            sizing=self._sizing(),
+            spare=self.spare,
             scale_up=self.scale_up.damping(),
             scale_down=self.scale_down.damping(),
             start_timeout_seconds=self.start.timeout,
             drain_timeout_seconds=self.drain.timeout,
             kill_on_drain_timeout=self.drain.on_timeout == "kill",
         )
+
+    def bounds_at(self, now: float) -> tuple[int, int, str]:
+        """min, max and in words the schedules that set them; where several hold, the greatest of each counts."""
+        holding = [schedule for schedule in self.schedules if schedule.began_at(now) is not None]
+        low = max((s.min for s in holding if s.min is not None), default=self.replicas.min)
+        high = max((s.max for s in holding if s.max is not None), default=self.replicas.max)
+        return low, max(low, high), "".join(f' by the schedule "{s.cron}"' for s in holding)
+
+    def _sizing(self) -> Sizing:
+        if self.target_wait is not None:
+            return TargetWait(self.target_wait)
+        if self.backlog_per_replica is not None:
+            return BacklogPerReplica(self.backlog_per_replica)
+        thresholds = self.thresholds or ThresholdSettings()
+        return Thresholds(thresholds.up, thresholds.max_wait, thresholds.down)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from autoscaler.model import Decision, Memory, Observation, Policies, PoolDecision, PoolMemory, PoolPolicy, Step
 from autoscaler.policy import rules
 from autoscaler.policy.budget import share
-from autoscaler.policy.demand import by_thresholds
+from autoscaler.policy.demand import demand
 from autoscaler.policy.reasons import Reason
 from autoscaler.policy.replicas import Census, census, view
 from autoscaler.policy.rules import Proposal
@@ -32,18 +32,18 @@ def decide(policies: Policies, seen: Observation, memory: Memory, now: float) ->
     """What every pool should have, step by step, and the actions that lead there."""
     look = census(seen)
     pools = (*policies.pools.values(), *removed_pools(policies, look, memory))
-    proposals = tuple(propose(policy, look, memory.of(policy.name), now) for policy in pools)
+    proposals = tuple(propose(policy, look, memory.of(policy.name), now, policies.interval_seconds) for policy in pools)
     granted = share(proposals, policies.max_replicas)
     return Decision(now, tuple(settle(proposal, policies.instance) for proposal in granted))
 
 
-def propose(policy: PoolPolicy, look: Census, memory: PoolMemory, now: float) -> Proposal:
+def propose(policy: PoolPolicy, look: Census, memory: PoolMemory, now: float, interval_seconds: float) -> Proposal:
     """One pool through demand, activation and the rules."""
     pool = view(policy, look, memory, now)
     proposal = Proposal(policy, pool, memory, now, current=pool.current, count=pool.current)
     if not pool.fleet_seen:
         return _hands_off(proposal)
-    proposal = _always(proposal, by_thresholds(policy, pool))
+    proposal = _always(proposal, demand(policy, pool, lead_seconds=memory.boot_seconds + interval_seconds))
     proposal = proposal.take(rules.activation(proposal))
     proposal = _recommend(proposal)
     for rule in RULES:

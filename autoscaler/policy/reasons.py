@@ -16,6 +16,9 @@ class Reason(StrEnum):
     BACKLOG_ABOVE_THRESHOLD = "BacklogAboveThreshold"
     BACKLOG_BELOW_THRESHOLD = "BacklogBelowThreshold"
     WAITED_TOO_LONG = "WaitedTooLong"
+    TARGET_WAIT = "TargetWait"
+    BACKLOG_PER_REPLICA = "BacklogPerReplica"
+    WITHIN_TOLERANCE = "WithinTolerance"
     BACKLOG_HOLDS = "BacklogHolds"
     BUSY_UNKNOWN = "BusyUnknown"
     ACTIVATED = "Activated"
@@ -41,6 +44,9 @@ MEANING: dict[Reason, str] = {
     Reason.BACKLOG_ABOVE_THRESHOLD: "More tasks wait beyond the free slots than `thresholds.up` allows: the whole need is met at once.",
     Reason.BACKLOG_BELOW_THRESHOLD: "Tasks wait beyond the free slots, but no more than `thresholds.up`, and no longer than `max_wait`.",
     Reason.WAITED_TOO_LONG: "Few tasks wait, but for longer than `thresholds.max_wait`.",
+    Reason.TARGET_WAIT: "As many slots as it takes for every waiting task to start within `target_wait`.",
+    Reason.BACKLOG_PER_REPLICA: "`backlog_per_replica` waiting tasks for each replica, and a slot for each running one.",
+    Reason.WITHIN_TOLERANCE: "The backlog per replica is within a tenth of `backlog_per_replica`: no change.",
     Reason.BACKLOG_HOLDS: "Fewer replicas would do, but more tasks wait than `thresholds.down`.",
     Reason.BUSY_UNKNOWN: "Fewer replicas might do, but nobody can say what some of them are running, so they count as busy.",
     Reason.ACTIVATED: "At least one task waits, so at least one replica is needed.",

@@ -13,6 +13,7 @@ from typing import TypeVar
 from autoscaler.model import (
     Container,
     ContainerState,
+    Flow,
     Known,
     Observation,
     Phase,
@@ -26,6 +27,7 @@ from autoscaler.model import (
     Unknown,
     WorkerSight,
 )
+from autoscaler.policy.flow import measure, oldest_wait_seconds
 
 T = TypeVar("T")
 
@@ -71,18 +73,28 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float) -
     containers = all_seen.by_pool.get(policy.name, ())
     running = tuple(c for c in containers if c.state is ContainerState.RUNNING)
     replicas = tuple(_replica(c, policy, all_seen, memory, now) for c in running)
-    ordered = _ordered(policy, containers, memory, now)
+    replicas += _ordered(policy, containers, memory, now)
+    waiting = sum(known(q.waiting) or 0 for q in queues)
+    flow = measure(memory.flow, replicas, waiting, now)
     return PoolView(
         pool=policy.name,
         queues=queues,
-        waiting=sum(known(q.waiting) or 0 for q in queues),
+        waiting=waiting,
         leftover=_leftover(queues, replicas, all_seen.foreign),
-        replicas=replicas + ordered,
+        replicas=replicas,
         exited=tuple(c for c in containers if _has_ended(c, memory, now)),
-        oldest_wait_seconds=max(0.0, now - memory.waiting_since) if memory.waiting_since is not None else 0.0,
+        oldest_wait_seconds=_oldest_wait(flow, memory, waiting, now),
         blind=_blind(queues, seen),
+        flow=flow,
         fleet_seen=isinstance(seen.containers, Known),
     )
+
+
+def _oldest_wait(flow: Flow, memory: PoolMemory, waiting: int, now: float) -> float:
+    """Upper bound on the longest wait: by counters where there are any, else since when something waits at all."""
+    if flow.is_measured:
+        return oldest_wait_seconds(flow, waiting, now)
+    return max(0.0, now - memory.waiting_since) if memory.waiting_since is not None else 0.0
 
 
 def _has_ended(container: Container, memory: PoolMemory, now: float) -> bool:
@@ -117,6 +129,8 @@ def _replica(container: Container, policy: PoolPolicy, all_seen: Census, memory:
         running=_running(voice, phase, could_hear=could_hear),
         reserved=(known(voice.reserved) or 0) if voice else 0,
         scheduled=(known(voice.scheduled) or 0) if voice else 0,
+        started=known(voice.started) if voice else None,
+        finished=known(voice.finished) if voice else None,
     )
 
 

@@ -143,8 +143,9 @@ def bounds(p: Proposal) -> Step | None:
     """min <= count <= max, always; an excess is drained, never killed."""
     if p.policy.removed:
         return p.step("bounds", 0, Reason.POOL_REMOVED, "the pool no longer stands in the configuration")
-    if p.count > p.policy.replicas_max:
-        return p.step("bounds", p.policy.replicas_max, Reason.TOO_MANY_REPLICAS, f"replicas.max is {p.policy.replicas_max}")
-    if p.count < p.policy.replicas_min:
-        return p.step("bounds", p.policy.replicas_min, Reason.TOO_FEW_REPLICAS, f"replicas.min is {p.policy.replicas_min}")
+    low, high, when = p.policy.replicas_min, p.policy.replicas_max, p.policy.schedule
+    if p.count > high:
+        return p.step("bounds", high, Reason.TOO_MANY_REPLICAS, f"replicas.max is {high}{when}")
+    if p.count < low:
+        return p.step("bounds", low, Reason.TOO_FEW_REPLICAS, f"replicas.min is {low}{when}")
     return None

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from autoscaler import __version__
-from autoscaler.model import Known, Phase, PoolDecision, PoolPolicy, QueueSight, Replica, SourceSight, Stale, Unknown
+from autoscaler.model import Known, Phase, PoolDecision, PoolPolicy, QueueSight, Replica, SourceSight, Stale, TargetWait, Unknown
+from autoscaler.policy.foresight import foresee
 from autoscaler.report.gauges import backlog, busy
 from autoscaler.report.plain import to_plain
 from autoscaler.report.sentence import limits, line, seconds, waterfall, why
@@ -57,8 +58,17 @@ def pool_detail(snapshot: Snapshot, name: str, now: float) -> dict[str, Any] | N
         "steps": to_plain(decision.steps) if decision else [],
         "waterfall": list(waterfall(decision)) if decision else [],
         "actions": to_plain(decision.actions) if decision else [],
+        "foresight": _foresight(snapshot, name),
         "memory": to_plain(snapshot.memory.of(name)),
     }
+
+
+def _foresight(snapshot: Snapshot, name: str) -> dict[str, Any] | None:
+    """What would change the count; None before the first tick and for a pool that is being removed."""
+    if snapshot.record is None or name not in snapshot.policies.pools:
+        return None
+    told = foresee(snapshot.policies, snapshot.record.observation, snapshot.memory, name)
+    return {**to_plain(told), "words": told.words()}
 
 
 def trouble(snapshot: Snapshot, now: float) -> Iterator[str]:
@@ -211,7 +221,20 @@ def _pool_trouble(snapshot: Snapshot, pool: PoolDecision, now: float) -> Iterato
         yield f"{pool.pool}: {memory.failures} workers in a row ended badly, the next start is in {seconds(memory.backoff_until - now)}"
     if lost := len(pool.view.of(Phase.LOST)):
         yield f"{pool.pool}: {lost} replicas are not heard, though their containers run: look at their logs"
+    yield from _promise(snapshot, pool, policy)
     if policy and pool.view.waiting and pool.desired >= policy.replicas_max and pool.recommended > pool.desired:
         yield f"{pool.pool}: {pool.view.waiting} tasks wait and all {policy.replicas_max} allowed replicas are wanted already"
     if pool.view.leftover:
         yield f"{pool.pool}: {pool.view.leftover} tasks of workers that are gone were never acknowledged"
+
+
+def _promise(snapshot: Snapshot, pool: PoolDecision, policy: PoolPolicy | None) -> Iterator[str]:
+    """A target wait that the learned boot time does not allow from zero, where no replica is kept ready."""
+    if policy is None or not isinstance(policy.sizing, TargetWait) or policy.spare or policy.replicas_min:
+        return
+    soonest = snapshot.memory.of(pool.pool).boot_seconds + 2 * snapshot.policies.interval_seconds
+    if soonest > policy.sizing.seconds:
+        yield (
+            f"{pool.pool}: target_wait {seconds(policy.sizing.seconds)} cannot be kept from zero: a start and two looks take "
+            f"{seconds(soonest)}; add spare: 1 or replicas.min: 1"
+        )

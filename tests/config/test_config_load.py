@@ -237,7 +237,7 @@ def test_the_smallest_file_is_enough(desk: Desk) -> None:
     settings = desk.load(SMALLEST)
 
     assert settings.interval == 2.0
-    assert settings.pools["a"].policy("a").scale_down.max_step_percent == 100.0
+    assert settings.pools["a"].policy("a", now=0.0).scale_down.max_step_percent == 100.0
     assert settings.active_broker is None
 
 

@@ -1,8 +1,11 @@
 """Stories of the whole loop: observe, decide, act, remember, over many ticks."""
 
+import random
+from dataclasses import replace
+
 from world import World, shrunk
 
-from autoscaler.model import ActionKind, Policies, PoolPolicy
+from autoscaler.model import ActionKind, Policies, PoolPolicy, Sizing, TargetWait, Thresholds
 
 P = PoolPolicy("p", ("p",), replicas_min=0, replicas_max=8, slots=2)
 Q = PoolPolicy("q", ("q",), replicas_min=0, replicas_max=8, slots=2)
@@ -153,6 +156,25 @@ def test_killed_workers_are_replaced():
 
     assert world.run(60).done == 2
     assert len(kinds(world, ActionKind.START)) == 2
+
+
+def a_day(sizing: Sizing) -> World:
+    """Ten minutes of bursts and lulls over one pool of this sizing."""
+    world, chance = a_world(replace(P, sizing=sizing, replicas_max=50), runtime=2.0), random.Random(7)
+    for _ in range(120):
+        world.send("p", chance.choice([0, 0, 1, 2, 3, 12]))
+        world.run(5)
+    return world.run(60)
+
+
+def test_a_target_wait_is_kept_and_costs_less():
+    """Every task starts within the target and one look, for fewer worker-seconds than letting none wait."""
+    patient, hasty = a_day(TargetWait(10.0)), a_day(Thresholds())
+
+    assert patient.done == patient.sent == hasty.done
+    assert max(patient.waits) <= 10.0 + 2.0
+    assert patient.worker_seconds < 0.95 * hasty.worker_seconds
+    assert not patient.workers
 
 
 def test_idle_world_makes_no_calls():

@@ -37,8 +37,10 @@ class Worker:
     name: str
     pool: str
     created: float
-    running: list[float] = field(default_factory=list)
-    """When each running task ends."""
+    running: list[tuple[float, float]] = field(default_factory=list)
+    """When each running task ends, and when it had arrived."""
+    started: int = 0
+    finished: int = 0
     draining: bool = False
     ended: float | None = None
     killed_busy: int = 0
@@ -51,7 +53,10 @@ class World:
         self.policies, self.boot, self.runtime = policies, boot, runtime
         self.now = start
         self.memory = Memory()
-        self.waiting = {q: 0 for p in policies.pools.values() for q in p.queues}
+        self.waiting: dict[str, list[float]] = {q: [] for p in policies.pools.values() for q in p.queues}
+        """When each waiting task arrived, oldest first."""
+        self.waits: list[float] = []
+        self.worker_seconds = 0.0
         self.workers: dict[str, Worker] = {}
         self.done = self.sent = 0
         self.blind_flower = self.blind_fleet = False
@@ -64,7 +69,7 @@ class World:
 
     def send(self, queue: str, count: int) -> None:
         """Tasks arrive."""
-        self.waiting[queue] += count
+        self.waiting[queue] += [self.now] * count
         self.sent += count
 
     def crash_daemon(self) -> None:
@@ -74,7 +79,7 @@ class World:
     def kill_worker(self, name: str) -> None:
         """The worker dies without our doing; its tasks go back to their queue."""
         worker = self.workers[name]
-        self.waiting[worker.pool] += len(worker.running)
+        self.waiting[worker.pool] = [arrived for _, arrived in worker.running] + self.waiting[worker.pool]
         worker.running, worker.ended = [], self.now
 
     def alive(self, pool: str | None = None) -> list[Worker]:
@@ -94,12 +99,17 @@ class World:
 
     def _work(self) -> None:
         for worker in self.alive():
-            self.done += sum(1 for end in worker.running if end <= self.now)
-            worker.running = [end for end in worker.running if end > self.now]
+            left = [task for task in worker.running if task[0] > self.now]
+            ended, worker.running = len(worker.running) - len(left), left
+            worker.finished += ended
+            self.done += ended
+            self.worker_seconds += 0.1
             slots = self.policies.pools[worker.pool].slots if worker.pool in self.policies.pools else 1
             while not worker.draining and self._is_ready(worker) and self.waiting[worker.pool] and len(worker.running) < slots:
-                self.waiting[worker.pool] -= 1
-                worker.running.append(self.now + self.runtime)
+                arrived = self.waiting[worker.pool].pop(0)
+                self.waits.append(self.now - arrived)
+                worker.running.append((self.now + self.runtime, arrived))
+                worker.started += 1
             if worker.draining and not worker.running:
                 worker.ended = self.now
 
@@ -113,7 +123,7 @@ class World:
         seen = not self.blind_flower
         return Observation(
             at=now,
-            queues={q: QueueSight(q, Known(n, now, "flower") if seen else GONE) for q, n in self.waiting.items()},
+            queues={q: QueueSight(q, Known(len(line), now, "flower") if seen else GONE) for q, line in self.waiting.items()},
             workers={f"celery@{w.name}": self._voice(w, now) for w in self.alive() if seen and self._is_ready(w)},
             containers=GONE if self.blind_fleet else Known(tuple(self._container(w) for w in self.workers.values()), now, "fleet"),
             sources=(SourceSight("flower", seen, "", 0.0, now), SourceSight("fleet", not self.blind_fleet, "", 0.0, now)),
@@ -124,9 +134,9 @@ class World:
             return Known(value, now, "flower")
 
         none = Unknown("Flower does not tell")
-        return WorkerSight(
-            f"celery@{worker.name}", known(not worker.draining), known(len(worker.running)), known(0), none, none, none, none, none
-        )
+        tasks = (known(len(worker.running)), known(0), none)
+        counts = (known(worker.started), known(worker.finished))
+        return WorkerSight(f"celery@{worker.name}", known(not worker.draining), *tasks, none, none, *counts)
 
     @staticmethod
     def _container(worker: Worker) -> Container:

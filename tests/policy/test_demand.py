@@ -39,7 +39,7 @@ def test_whole_need_in_one_step(waiting, running, slots, wanted):
 )
 def test_few_may_wait_for_a_while(extra, waited, desired, reason):
     """Up to `up` tasks may wait beyond the free slots, none longer than `max_wait`."""
-    policy = a_policy(thresholds=Thresholds(up=10, max_wait_seconds=15.0))
+    policy = a_policy(sizing=Thresholds(up=10, max_wait_seconds=15.0))
     look = seen(waiting=extra, **fleet(1))
     made = decided(policy, look, Memory({"p": PoolMemory(waiting_since=NOW - waited)}))
 
@@ -48,12 +48,12 @@ def test_few_may_wait_for_a_while(extra, waited, desired, reason):
 
 def test_nothing_running_means_no_waiting():
     """`up` is about waiting beside working replicas: from zero the first task starts one."""
-    assert decided(a_policy(thresholds=Thresholds(up=10)), seen(waiting=1)).desired == 1
+    assert decided(a_policy(sizing=Thresholds(up=10)), seen(waiting=1)).desired == 1
 
 
 def test_down_only_while_few_wait():
     """Fewer replicas would do, but not while more than `down` wait."""
-    policy = a_policy(slots=4, thresholds=Thresholds(down=0))
+    policy = a_policy(slots=4, sizing=Thresholds(down=0))
     look = seen(waiting=1, **fleet(0, 0, 0))
 
     made = decided(policy, look, calm(look, policy))

@@ -6,7 +6,18 @@ from builders import NOW, a_policy, after, calm, container, policies, pool_of, s
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscaler.model import ActionKind, Damping, Drain, Memory, Phase, PoolMemory, Thresholds
+from autoscaler.model import (
+    ActionKind,
+    BacklogPerReplica,
+    Damping,
+    Drain,
+    Flow,
+    Memory,
+    Phase,
+    PoolMemory,
+    TargetWait,
+    Thresholds,
+)
 from autoscaler.policy.decide import decide
 
 counts = st.integers(0, 40)
@@ -21,15 +32,38 @@ dampings = st.builds(
 )
 
 
+sizings = st.one_of(
+    st.builds(Thresholds, st.integers(0, 10), st.just(15.0), st.integers(0, 5)),
+    st.builds(TargetWait, st.floats(0, 60)),
+    st.builds(BacklogPerReplica, st.floats(0.5, 20)),
+)
+
+
+@st.composite
+def a_flow(draw):
+    """Any measured past, or none."""
+    looks = draw(st.lists(st.tuples(st.floats(0.1, 90), st.integers(0, 50)), max_size=6))
+    times, arrived = sorted((NOW - ago for ago, _ in looks)), sorted(n for _, n in looks)
+    return Flow(
+        at=draw(st.none() | st.just(NOW - 2.0)),
+        started=draw(st.integers(0, arrived[-1] if arrived else 0)),
+        busy_seconds=draw(st.floats(0, 1000)),
+        done=draw(st.floats(0, 1000)),
+        arrivals=tuple(zip(times, arrived, strict=True)),
+        arrival_rate=draw(st.floats(0, 5)),
+    )
+
+
 @st.composite
 def a_pool(draw):
-    """A policy with any bounds, thresholds and damping."""
+    """A policy with any bounds, sizing and damping."""
     low = draw(st.integers(0, 5))
     return a_policy(
         replicas_min=low,
         replicas_max=low + draw(st.integers(0, 20)),
         slots=draw(st.integers(1, 8)),
-        thresholds=Thresholds(draw(st.integers(0, 10)), 15.0, draw(st.integers(0, 5))),
+        sizing=draw(sizings),
+        spare=draw(st.integers(0, 2)),
         scale_up=draw(dampings),
         scale_down=draw(dampings),
         kill_on_drain_timeout=draw(st.booleans()),
@@ -57,6 +91,7 @@ def a_memory(draw):
                 last_down=draw(st.none() | st.floats(NOW - 100, NOW)),
                 drains=tuple(Drain(f"w{i}", NOW - draw(st.floats(0, 4000)), "x") for i in draw(st.sets(st.integers(0, 12), max_size=4))),
                 ready=tuple(f"w{i}" for i in draw(st.sets(st.integers(0, 12)))),
+                flow=draw(a_flow()),
                 backoff_until=draw(st.sampled_from([0.0, NOW + 30])),
             )
         }

@@ -10,7 +10,19 @@ from pathlib import Path
 import pytest
 from telling import NOW, UNSEEN, a_decision, a_record, a_replica, a_snapshot, a_source, a_step, a_view
 
-from autoscaler.model import Container, ContainerState, Known, Memory, Phase, PoolMemory, QueueSight, Stale
+from autoscaler.model import (
+    Container,
+    ContainerState,
+    Known,
+    Memory,
+    Phase,
+    Policies,
+    PoolMemory,
+    PoolPolicy,
+    QueueSight,
+    Stale,
+    TargetWait,
+)
 from autoscaler.report.plain import to_plain
 from autoscaler.report.snapshot import ConfigState, Snapshot
 from autoscaler.web.status import pool_detail, pool_status, status, trouble
@@ -114,6 +126,7 @@ def test_all_is_well_without_words() -> None:
 
 LOST = a_decision(view=a_view(replicas=(a_replica(phase=Phase.LOST),)))
 FULL = replace(BUSY, recommended=12, desired=10)
+HASTY = Policies("a", 2.0, 20, {"browser": PoolPolicy("browser", ("browser",), 0, 10, slots=4, sizing=TargetWait(5.0))})
 STRANGER = Container("1", "a-somebody-1", "somebody", ContainerState.RUNNING, NOW, "s")
 STRANGERS = replace(a_record(), observation=replace(a_record().observation, containers=Known((STRANGER,), NOW, "fleet")))
 BACKOFF = Memory({"browser": PoolMemory(failures=3, backoff_until=NOW + 40)})
@@ -154,6 +167,7 @@ BACKOFF = Memory({"browser": PoolMemory(failures=3, backoff_until=NOW + 40)})
             id="leftover",
         ),
         pytest.param(a_snapshot(STRANGERS), "workers of instance 'a' belong to pools that are not in this", id="strangers"),
+        pytest.param(a_snapshot(a_record(), policies=HASTY), "browser: target_wait 5s cannot be kept from zero: a start and", id="hasty"),
         pytest.param(a_snapshot(a_record(), journal_errors=3), "the journal lost 3 records", id="journal"),
         pytest.param(a_snapshot(a_record(), act_errors=("ValueError: a bug",)), "ValueError: a bug", id="bug"),
     ],

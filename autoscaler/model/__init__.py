@@ -1,0 +1,62 @@
+"""The nouns. Frozen values that flow one way: Observation -> Decision -> Outcome(s) -> Record -> Memory.
+
+Nothing here reads a clock, a file or a socket. Times are wall-clock seconds since the epoch, read once per tick;
+durations are seconds; counts are whole numbers. What could not be seen is a type (`Unknown`), never a zero.
+"""
+
+from __future__ import annotations
+
+from autoscaler.model.pool import Flow, Phase, PoolView, Replica
+from autoscaler.model.readings import Known, Reading, Stale, Unknown
+from autoscaler.model.record import (
+    Action,
+    ActionKind,
+    Decision,
+    Drain,
+    Exit,
+    Memory,
+    Outcome,
+    PoolDecision,
+    PoolMemory,
+    Record,
+    Result,
+    Step,
+)
+from autoscaler.model.sight import Container, ContainerState, Observation, QueueSight, SourceSight, WorkerSight
+from autoscaler.model.wanted import BacklogPerReplica, Damping, Policies, PoolPolicy, Sizing, TargetWait, Thresholds
+
+__all__ = [
+    "Action",
+    "ActionKind",
+    "BacklogPerReplica",
+    "Container",
+    "ContainerState",
+    "Damping",
+    "Decision",
+    "Drain",
+    "Exit",
+    "Flow",
+    "Known",
+    "Memory",
+    "Observation",
+    "Outcome",
+    "Phase",
+    "Policies",
+    "PoolDecision",
+    "PoolMemory",
+    "PoolPolicy",
+    "PoolView",
+    "QueueSight",
+    "Reading",
+    "Record",
+    "Replica",
+    "Result",
+    "Sizing",
+    "SourceSight",
+    "Stale",
+    "Step",
+    "TargetWait",
+    "Thresholds",
+    "Unknown",
+    "WorkerSight",
+]

@@ -1,0 +1,122 @@
+"""What a pool looks like: containers joined with workers and queues, in phases, with its work over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from autoscaler.model.sight import Container, QueueSight
+
+
+class Phase(StrEnum):
+    """The life of a replica.
+
+    starting --(first voice)--> ready --(drain)--> draining --(exit)--> stopping --(removed)
+        \\--(start timeout)--> lost          ready --(voice gone)--> lost --(voice back)--> ready
+    """
+
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+    STOPPING = "stopping"
+    LOST = "lost"
+    FOREIGN = "foreign"
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A container and the Celery worker in it; the thing that is counted."""
+
+    name: str
+    container_id: str
+    phase: Phase
+    since: float
+    """When the container was created, or its drain began."""
+    slots: int
+    running: int | None
+    """None: nobody can say, so it counts as fully busy when shrinking and as idle when growing."""
+    reserved: int = 0
+    scheduled: int = 0
+    started: int | None = None
+    """Tasks begun since the worker's start, None where nobody counts them."""
+    finished: int | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Surely idle: nothing running, prefetched or scheduled, and somebody said so."""
+        return self.running == 0 and self.reserved == 0 and self.scheduled == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A pool's work over time, measured from the workers' own counters.
+
+    The mean runtime is running slot-seconds per finished task (conservation of work), so tasks that still run count too and
+    long ones cannot hide. Arrivals are starts plus what waits.
+    """
+
+    at: float | None = None
+    """When it was last measured; None before the first look with counters."""
+    counters: tuple[tuple[str, int, int], ...] = ()
+    """(replica, started, finished) as last read; a replica's counters begin at 0 with its start."""
+    started: int = 0
+    finished: int = 0
+    busy_seconds: float = 0.0
+    """Running slot-seconds, forgotten over five minutes."""
+    done: float = 0.0
+    """Finished tasks, forgotten likewise."""
+    arrivals: tuple[tuple[float, int], ...] = ()
+    """(time, tasks arrived until then) for every look since the oldest task that still waits."""
+    arrival_rate: float = 0.0
+    """Tasks per second, over the last minute."""
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether anybody counts this pool's tasks."""
+        return self.at is not None
+
+    @property
+    def mean_runtime_seconds(self) -> float | None:
+        """None until a task has ended."""
+        return self.busy_seconds / self.done if self.done > 1e-6 else None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """One pool in one look: containers joined with workers and queues."""
+
+    pool: str
+    queues: tuple[QueueSight, ...]
+    waiting: int
+    """Tasks known to wait: the sum over the queues that could be seen."""
+    leftover: int
+    """Unacknowledged messages that no living worker holds: left behind by a killed one."""
+    replicas: tuple[Replica, ...]
+    exited: tuple[Container, ...]
+    """Containers that ended or never started, to be recorded and removed."""
+    oldest_wait_seconds: float
+    """Upper bound on the wait of the oldest task: how long the queues have not been empty."""
+    blind: tuple[str, ...]
+    """Why this pool must not be scaled down, in words; empty when all was seen."""
+    flow: Flow = Flow()
+    fleet_seen: bool = True
+    """False: the containers themselves could not be listed, so nothing may be done."""
+
+    def of(self, *phases: Phase) -> tuple[Replica, ...]:
+        """The replicas in these phases."""
+        return tuple(r for r in self.replicas if r.phase in phases)
+
+    @property
+    def current(self) -> int:
+        """Replicas that serve or will: starting, ready and lost; draining ones are on their way out."""
+        return len(self.of(Phase.STARTING, Phase.READY, Phase.LOST))
+
+    @property
+    def slots(self) -> int:
+        """Tasks that the present replicas can run at once."""
+        return sum(r.slots for r in self.of(Phase.STARTING, Phase.READY))
+
+    @property
+    def busy(self) -> int:
+        """Slots that are known to be in use on replicas that stay."""
+        return sum(min(r.slots, r.running + r.reserved) for r in self.of(Phase.READY) if r.running is not None)

@@ -1,0 +1,39 @@
+"""Known, stale or unknown: what a source gave, as a type. There is no default value for what could not be seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Known(Generic[T]):
+    """A value that a source gave, fresh enough to act on."""
+
+    value: T
+    at: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stale(Generic[T]):
+    """The last value a source gave, too old or too doubtful to act on; shown, never decided on."""
+
+    value: T
+    at: float
+    source: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """No source gives this value, and why."""
+
+    why: str
+    source: str = ""
+
+
+Reading = Known[T] | Stale[T] | Unknown
+"""Known, stale or unknown: `match` on it, there is no default value."""

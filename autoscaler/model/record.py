@@ -1,0 +1,171 @@
+"""What was decided, what came of it, and what is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from autoscaler.model.pool import Flow, PoolView
+from autoscaler.model.sight import Observation
+
+
+class ActionKind(StrEnum):
+    """What can be done to a worker container."""
+
+    START = "start"
+    DRAIN = "drain"
+    KILL = "kill"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing to do to one replica, and why this one."""
+
+    kind: ActionKind
+    pool: str
+    replica: str
+    container_id: str = ""
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One adjustment of the count on its way from raw demand to the final number."""
+
+    rule: str
+    before: int
+    after: int
+    reason: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolDecision:
+    """What one pool should have, and every step that led there."""
+
+    pool: str
+    view: PoolView
+    current: int
+    recommended: int
+    """Before damping; this is what enters the stabilization window."""
+    desired: int
+    steps: tuple[Step, ...]
+    actions: tuple[Action, ...]
+
+    @property
+    def reason(self) -> str:
+        """The reason code that tells best why the count is what it is: the last step that changed it, else the first."""
+        changed = [step for step in self.steps if step.before != step.after]
+        return (changed or list(self.steps[:1]))[-1].reason
+
+    @property
+    def direction(self) -> str:
+        """`up`, `down` or `none`."""
+        return "up" if self.desired > self.current else "down" if self.desired < self.current else "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """All pools in one tick."""
+
+    at: float
+    pools: tuple[PoolDecision, ...]
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """Everything to do, in the order of the pools."""
+        return tuple(action for pool in self.pools for action in pool.actions)
+
+
+class Result(StrEnum):
+    """How an action ended."""
+
+    DONE = "done"
+    NOTHING_TO_DO = "nothing_to_do"
+    FAILED = "failed"
+    PENDING = "pending"
+    """Not answered yet; the outcome comes with a later tick."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a container ended, read before it was removed."""
+
+    code: int | None
+    oom: bool = False
+    log_tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one action."""
+
+    action: Action
+    result: Result
+    at: float
+    seconds: float = 0.0
+    detail: str = ""
+    exit: Exit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One tick's whole story; logs, metrics, journal, API and page are renderings of it."""
+
+    at: float
+    config_hash: str
+    observation: Observation
+    decision: Decision
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """A replica that was told to finish and leave."""
+
+    replica: str
+    since: float
+    because: str
+    was_idle: bool = False
+    """It had nothing to finish, so its exit shows how long a stop takes."""
+    killed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PoolMemory:
+    """What one pool must know from earlier ticks; every tuple is bounded."""
+
+    recommendations: tuple[tuple[float, int], ...] = ()
+    """(time, replicas recommended), equal neighbours merged: the stabilization window."""
+    last_up: float | None = None
+    last_down: float | None = None
+    waiting_since: float | None = None
+    """Since when the queues have not been seen empty."""
+    drains: tuple[Drain, ...] = ()
+    ready: tuple[str, ...] = ()
+    """Names of living replicas that have been heard at least once."""
+    starting: tuple[str, ...] = ()
+    """Names of replicas that were seen before they were first heard: their boot can be timed."""
+    pending: tuple[tuple[str, float], ...] = ()
+    """(name, time) of starts that were ordered and are not in the list of containers yet."""
+    failures: int = 0
+    """Workers that ended badly in a row."""
+    backoff_until: float = 0.0
+    flow: Flow = Flow()
+    boot_seconds: float = 3.0
+    """Learned: creation to first voice, slow to fall and quick to rise."""
+    stop_seconds: float = 1.0
+    desired: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is carried from tick to tick, and in the journal across restarts."""
+
+    pools: Mapping[str, PoolMemory] = field(default_factory=dict)
+
+    def of(self, pool: str) -> PoolMemory:
+        """The memory of one pool, empty when it is new."""
+        return self.pools.get(pool, PoolMemory())

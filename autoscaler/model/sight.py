@@ -1,0 +1,92 @@
+"""What was seen in one look: queues, workers, containers, and how each source answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from autoscaler.model.readings import Reading, Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSight:
+    """One configured queue in one look."""
+
+    queue: str
+    waiting: Reading[int]
+    """Messages in the queue's list(s), not yet given to a worker."""
+    unacked: Reading[int] = Unknown("no broker is read directly")
+    """Messages given to a worker and not acknowledged: prefetched, ETA, late-acked or left behind by a killed worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSight:
+    """What the sources say about one Celery worker, joined to a container by its node name."""
+
+    name: str
+    """Celery node name, `celery@<container name>`."""
+    online: Reading[bool]
+    running: Reading[int]
+    reserved: Reading[int]
+    """Prefetched and not started: these cannot move to another worker until this one leaves."""
+    scheduled: Reading[int]
+    """ETA or countdown tasks held in the worker's memory."""
+    draining: Reading[bool]
+    slots: Reading[int]
+    started: Reading[int]
+    """Tasks started since the worker's start (a counter)."""
+    finished: Reading[int]
+
+
+class ContainerState(StrEnum):
+    """How the fleet sees a worker container (or process)."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    EXITED = "exited"
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One worker container that carries this instance's labels, as one list call shows it."""
+
+    id: str
+    name: str
+    pool: str
+    state: ContainerState
+    created_at: float
+    spec: str
+    """Hash of the worker spec that it was started with."""
+    exit_code: int | None = None
+    metrics: str | None = None
+    """`host:port` of the worker's own /metrics page, None where it has none."""
+
+    @property
+    def worker(self) -> str:
+        """The Celery node name that this container was given."""
+        return f"celery@{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSight:
+    """How one source answered in this look, for status and metrics."""
+
+    name: str
+    up: bool
+    detail: str
+    """In words what is wrong and what to do; empty when up."""
+    seconds: float
+    at: float
+    """When the newest answer that is used was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """All that was seen in one look, with its gaps."""
+
+    at: float
+    queues: Mapping[str, QueueSight]
+    workers: Mapping[str, WorkerSight]
+    containers: Reading[tuple[Container, ...]]
+    sources: tuple[SourceSight, ...] = ()

@@ -1,0 +1,81 @@
+"""What the operator wants: the part of the settings that decisions are made with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Sizing by two numbers: how many may wait before replicas are added, and for how long."""
+
+    up: int = 0
+    max_wait_seconds: float = 15.0
+    down: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TargetWait:
+    """Sizing by a promise: every task starts within so many seconds of its arrival."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogPerReplica:
+    """Sizing as KEDA users know it: so many waiting tasks for each replica."""
+
+    tasks: float
+    tolerance: float = 0.1
+    """No change while the backlog per replica is this close to the target, as a share of it."""
+
+
+Sizing = Thresholds | TargetWait | BacklogPerReplica
+
+
+@dataclass(frozen=True, slots=True)
+class Damping:
+    """How one direction is slowed down."""
+
+    max_step: int | None = None
+    """Replicas per decision, None for no limit."""
+    max_step_percent: float | None = None
+    """The same as a share of the current count, at least one replica."""
+    cooldown_seconds: float = 0.0
+    stabilization_seconds: float | None = None
+    """None: automatic, three times start + stop, at least 10 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPolicy:
+    """What the policy needs to know about one pool."""
+
+    name: str
+    queues: tuple[str, ...]
+    replicas_min: int
+    replicas_max: int
+    slots: int
+    sizing: Sizing = Thresholds()
+    spare: int = 0
+    """Idle replicas kept ready while there is any work."""
+    scale_up: Damping = Damping(stabilization_seconds=0.0)
+    scale_down: Damping = Damping(max_step_percent=100.0)
+    start_timeout_seconds: float = 60.0
+    drain_timeout_seconds: float = 1800.0
+    kill_on_drain_timeout: bool = False
+    schedule: str = ""
+    """Which schedule has set the bounds at this moment, in words; empty outside of all schedules."""
+    removed: bool = False
+    """True for a pool that has workers and no longer stands in the file: it is drained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The part of the settings that decisions are made with."""
+
+    instance: str
+    interval_seconds: float
+    max_replicas: int
+    pools: Mapping[str, PoolPolicy]
+    config_hash: str = ""

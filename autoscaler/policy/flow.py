@@ -1,0 +1,82 @@
+"""Measures a pool's work over time: how long tasks take, how many arrive, and since when the oldest waits.
+
+A fold over looks, like the memory it is kept in. It needs only counters of started and finished tasks, which a worker's own page
+and Flower's free answers give; without them the pool is not measured, and is sized as if nothing might wait.
+"""
+
+from __future__ import annotations
+
+import math
+
+from autoscaler.model import Flow, Replica
+
+RUNTIME_MEMORY_SECONDS = 300.0
+"""Over which the mean runtime is forgotten."""
+RATE_MEMORY_SECONDS = 60.0
+"""Over which the arrival rate is forgotten."""
+LOOKS_MAX = 4096
+"""Looks at waiting tasks that are kept; with more the oldest two are merged, which only makes waits look longer."""
+
+
+def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float) -> Flow:
+    """The flow after one more look.
+
+    A worker that is seen for the first time counts from its own start, unless this is the first look of all: then what it did
+    before is not ours to know.
+    """
+    told = {r.name: (r.started, r.finished) for r in replicas if r.started is not None and r.finished is not None}
+    if not told and not old.is_measured:
+        return old
+    before = {name: (started, finished) for name, started, finished in old.counters}
+    if old.at is None:
+        before = told
+    started = old.started + sum(max(0, s - before.get(name, (0, 0))[0]) for name, (s, _) in told.items())
+    newly_finished = sum(max(0, f - before.get(name, (0, 0))[1]) for name, (_, f) in told.items())
+    seconds = max(0.0, now - old.at) if old.at is not None else 0.0
+    busy = sum(min(r.slots, r.running) for r in replicas if r.running is not None)
+    arrived = max(started + waiting, old.arrivals[-1][1] if old.arrivals else 0)
+    return Flow(
+        at=now,
+        counters=tuple((name, *told.get(name, before.get(name, (0, 0)))) for name in _living(replicas, told, before)),
+        started=started,
+        finished=old.finished + newly_finished,
+        busy_seconds=_fade(old.busy_seconds, seconds) + busy * seconds,
+        done=_fade(old.done, seconds) + newly_finished,
+        arrivals=_waiting_looks(old.arrivals, started, waiting, arrived, now),
+        arrival_rate=_rate(old, arrived, seconds),
+    )
+
+
+def _living(replicas: tuple[Replica, ...], told: dict[str, tuple[int, int]], before: dict[str, tuple[int, int]]) -> list[str]:
+    """Replicas whose counters are known; one that is silent for a while keeps its last ones."""
+    return [r.name for r in replicas if r.name in told or r.name in before]
+
+
+def _fade(amount: float, seconds: float) -> float:
+    return amount * math.exp(-seconds / RUNTIME_MEMORY_SECONDS)
+
+
+def _rate(old: Flow, arrived: int, seconds: float) -> float:
+    if seconds <= 0 or not old.arrivals:
+        return old.arrival_rate
+    now = (arrived - old.arrivals[-1][1]) / seconds
+    return old.arrival_rate + (now - old.arrival_rate) * (1 - math.exp(-seconds / RATE_MEMORY_SECONDS))
+
+
+def _waiting_looks(
+    looks: tuple[tuple[float, int], ...], started: int, waiting: int, arrived: int, now: float
+) -> tuple[tuple[float, int], ...]:
+    """The looks since the oldest task that still waits: at the first kept one it had not arrived yet."""
+    kept = [*looks, (now, arrived)]
+    while len(kept) > 1 and kept[1][1] <= started:
+        kept.pop(0)
+    if not waiting:
+        kept = kept[-1:]
+    if len(kept) > LOOKS_MAX:
+        kept.pop(1)
+    return tuple(kept)
+
+
+def oldest_wait_seconds(flow: Flow, waiting: int, now: float) -> float:
+    """Upper bound on the wait of the oldest task: it came after the first look that is still kept."""
+    return max(0.0, now - flow.arrivals[0][0]) if waiting and flow.arrivals else 0.0

@@ -1,0 +1,78 @@
+"""What would change a pool's count, found by asking the same rules about moments and backlogs that might come.
+
+There is no second model: every answer is `propose` on a look that differs in one thing. The cap over all pools is left out, so
+"up at 16 waiting" means that this pool would ask for more, not that the host has the room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from autoscaler.model import Known, Memory, Observation, Policies, PoolPolicy, QueueSight
+from autoscaler.policy.decide import propose
+from autoscaler.policy.replicas import census
+
+FARTHEST_SECONDS = 86400.0
+MOST_WAITING = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """What the pool is waiting for; None where nothing of the kind would change it."""
+
+    up_at_waiting: int | None
+    """The smallest backlog that would add replicas now."""
+    down_to: int | None
+    """The count that the pool falls to first, if all stays as it is and nothing arrives."""
+    down_in_seconds: float | None
+
+    def words(self) -> str:
+        """As one line for a person."""
+        parts = []
+        if self.down_to is not None and self.down_in_seconds is not None:
+            parts.append(f"down to {self.down_to} in {self.down_in_seconds:.0f} s if nothing arrives")
+        if self.up_at_waiting is not None:
+            parts.append(f"up at {self.up_at_waiting} waiting")
+        return ", ".join(parts) or "nothing would change it now"
+
+
+def foresee(policies: Policies, seen: Observation, memory: Memory, pool: str) -> Foresight:
+    """What would change this pool; `memory` is the one after the tick of `seen`."""
+    policy, now = policies.pools[pool], seen.at
+
+    def desired(look: Observation, at: float) -> int:
+        return propose(policy, census(look), memory.of(pool), at, policies.interval_seconds).count
+
+    current, least = desired(seen, now), _waiting(seen, policy)
+    up_at = _first(lambda n: desired(_with_waiting(seen, policy, least + n), now) > current, MOST_WAITING)
+    later = _first(lambda ds: desired(seen, now + ds / 10) < current, round(FARTHEST_SECONDS * 10))
+    return Foresight(
+        up_at_waiting=None if up_at is None else least + up_at,
+        down_to=None if later is None else desired(seen, now + later / 10),
+        down_in_seconds=None if later is None else later / 10,
+    )
+
+
+def _first(holds: Callable[[int], bool], most: int) -> int | None:
+    """The smallest whole number from 1 on for which this holds, None when it does not up to `most`; it must stay true once true."""
+    if not holds(most):
+        return None
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
+
+
+def _waiting(seen: Observation, policy: PoolPolicy) -> int:
+    readings = [seen.queues[q].waiting for q in policy.queues if q in seen.queues]
+    return sum(r.value for r in readings if isinstance(r, Known))
+
+
+def _with_waiting(seen: Observation, policy: PoolPolicy, waiting: int) -> Observation:
+    """The same look with this many tasks on the pool's first queue and none on its others."""
+    known = Known(waiting, seen.at, "foresight")
+    queues = {q: replace(s, waiting=Known(0, seen.at, "foresight")) if q in policy.queues else s for q, s in seen.queues.items()}
+    first = policy.queues[0]
+    return replace(seen, queues={**queues, first: QueueSight(first, known)})

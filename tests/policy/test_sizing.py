@@ -1,0 +1,200 @@
+"""The other two ways to size, measured flow, spare replicas, and what would change a count."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass, field, replace
+
+import pytest
+from builders import NOW, a_policy, after, calm, container, decided, fleet, policies, pool_of, reading, seen, worker
+
+from autoscaler.model import BacklogPerReplica, Damping, Flow, Memory, Phase, PoolMemory, Replica, TargetWait, Thresholds
+from autoscaler.policy.decide import decide
+from autoscaler.policy.demand import Load, by_target_wait
+from autoscaler.policy.flow import measure
+from autoscaler.policy.foresight import foresee
+from autoscaler.policy.reasons import Reason
+
+TEN_SECONDS = TargetWait(10.0)
+
+
+def counted(name: str, running: int, started: int, finished: int):
+    """A worker that counts its tasks."""
+    return replace(worker(name, running), started=reading(started), finished=reading(finished))
+
+
+def a_replica(name: str, running: int, started: int, finished: int, slots: int = 1) -> Replica:
+    """The same, joined with its container."""
+    return Replica(name, f"id-{name}", Phase.READY, NOW - 100, slots, running, started=started, finished=finished)
+
+
+@dataclass
+class Naive:
+    """The policy as `facts` state it, written down a second time: everything is kept, nothing is clever."""
+
+    target: float
+    slots: int
+    lead: float
+    looks: list[tuple[float, int]] = field(default_factory=list)
+    busy_seconds: float = 0.0
+    done: float = 0.0
+    finished: int = 0
+
+    def wanted(self, now: float, waiting: int, running: int, replicas: int, started: int, finished: int) -> float:
+        """Slots wanted at this look."""
+        seconds = now - self.looks[-1][0] if self.looks else 0.0
+        fade = math.exp(-seconds / 300.0)
+        self.busy_seconds = self.busy_seconds * fade + running * seconds
+        self.done = self.done * fade + (finished - self.finished if self.looks else 0)
+        self.finished = finished
+        self.looks.append((now, started + waiting))
+        slots, free = replicas * self.slots, max(0, replicas * self.slots - running)
+        if waiting <= free or self.done <= 1e-6:
+            return running + waiting
+        runtime = self.busy_seconds / self.done
+        new = 0.0
+        for (before, _), (_, arrived) in zip(self.looks, self.looks[1:], strict=False):
+            place, left = arrived - started - free, self.target - (now - before)
+            if arrived > started and place > 0:
+                due = left < self.lead
+                new = max(new, place if due else (place - slots * left / runtime) / (1 + (left - self.lead) / runtime))
+        return min(running + waiting, slots + max(0.0, new))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_target_wait_agrees_with_a_naive_one(seed):
+    """Random days: the measured flow and the deadlines give what the plainly written formula gives, at every look."""
+    chance = random.Random(seed)
+    slots, target, boot = chance.choice([1, 2, 8]), chance.choice([5.0, 10.0, 30.0]), 3.0
+    naive, flow = Naive(target, slots, boot + 2.0), Flow()
+    policy = a_policy(slots=slots, replicas_max=10_000, sizing=TargetWait(target))
+    now, started, finished, waiting, running = NOW, 0, 0, 0, 0
+    for _ in range(80):
+        replicas = chance.randint(max(1, math.ceil(running / slots)), 6 + math.ceil(running / slots))
+        told = (a_replica("w", running, started, finished, slots=replicas * slots),)
+        flow = measure(flow, told, waiting, now)
+        work = Load(waiting, running, running, replicas * slots, replicas, 0.0, flow, boot + 2.0)
+        expected = naive.wanted(now, waiting, running, replicas, started, finished)
+        assert by_target_wait(work, policy).slots == pytest.approx(expected, abs=1e-6)
+        ended = chance.randint(0, running)
+        waiting += chance.choice([0, 0, 1, 3, 20])
+        begun = min(waiting, max(0, replicas * slots - running + ended), chance.randint(0, 30))
+        running, finished = running - ended + begun, finished + ended
+        waiting, started, now = waiting - begun, started + begun, now + chance.choice([1.0, 2.0, 2.5])
+
+
+def test_worked_example_of_the_docstring():
+    """20 tasks beyond the free slots with 7 s left, 4 slots, tasks of 2 s, lead 4 s: 6.4 slots."""
+    flow = Flow(at=NOW, started=0, busy_seconds=200.0, done=100.0, arrivals=((NOW - 3.0, 0), (NOW, 20)))
+    work = Load(waiting=20, busy_least=4, busy_most=4, slots=4, replicas=1, oldest_wait_seconds=3.0, flow=flow, lead_seconds=4.0)
+
+    assert by_target_wait(work, a_policy(slots=4, sizing=TargetWait(10.0))).slots == pytest.approx(6.4)
+
+
+def test_without_counters_nothing_may_wait():
+    """When nobody counts tasks a target cannot be kept by patience: one slot for each task, and the step says why."""
+    made = decided(a_policy(sizing=TEN_SECONDS), seen(waiting=5, **fleet(1)))
+
+    assert (6, Reason.BACKLOG_ABOVE_THRESHOLD) == (made.desired, made.reason)
+    assert "nobody counts" in made.steps[0].because
+
+
+def test_short_tasks_are_left_to_present_workers():
+    """Ten tasks of a tenth of a second need no second worker to start within ten seconds."""
+    quick = Flow(at=NOW - 2, counters=(("a", 500, 500),), started=500, finished=500, busy_seconds=50.0, done=500.0)
+    flow = replace(quick, arrivals=((NOW - 2, 500),))
+    look = seen(waiting=10, containers=[container("a")], workers=[counted("a", 1, 501, 500)])
+    made = decided(a_policy(sizing=TEN_SECONDS), look, Memory({"p": PoolMemory(flow=flow, ready=("a",))}))
+
+    assert (1, Reason.TARGET_WAIT) == (made.desired, made.reason)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "running", "wanted"),
+    [
+        pytest.param(0, [], 0, id="nothing"),
+        pytest.param(11, [], 3, id="rounded up"),
+        pytest.param(10, [1, 1], 2, id="just right"),
+        pytest.param(11, [1, 1], 2, id="within a tenth above"),
+        pytest.param(12, [1, 1], 3, id="beyond it"),
+        pytest.param(1, [1, 1, 1], 3, id="running tasks keep their replicas"),
+        pytest.param(1, [1, 0, 0], 1, id="idle ones go"),
+    ],
+)
+def test_backlog_per_replica(waiting, running, wanted):
+    """Five waiting tasks for each replica, with a tenth of tolerance, and never below what runs."""
+    policy = a_policy(sizing=BacklogPerReplica(5.0))
+    idle = seen(waiting=0, **fleet(*running))
+
+    assert wanted == decided(policy, seen(waiting=waiting, **fleet(*running)), calm(idle, policy)).desired
+
+
+def test_spare_replicas_are_kept_while_there_is_work():
+    """One idle replica more than needed, and none once the pool sleeps."""
+    policy = a_policy(spare=1)
+
+    assert decided(policy, seen(waiting=3)).desired == 4
+    assert decided(policy, seen(waiting=0)).desired == 0
+
+
+def test_counters_of_new_workers_count_from_their_start():
+    """What a worker did before the first look of all is not ours; what a later worker did is."""
+    flow = measure(Flow(), (a_replica("old", 0, 70, 70),), 0, NOW)
+    flow = measure(flow, (a_replica("old", 0, 71, 71), a_replica("new", 1, 5, 4)), 0, NOW + 2)
+
+    assert (6, 5) == (flow.started, flow.finished)
+
+
+def test_a_silent_worker_loses_no_counts():
+    """A worker that says nothing for a look is not counted from zero again."""
+    flow = measure(Flow(), (a_replica("a", 0, 10, 10),), 0, NOW)
+    flow = measure(flow, (replace(a_replica("a", 0, 0, 0), started=None, finished=None),), 0, NOW + 2)
+    flow = measure(flow, (a_replica("a", 0, 12, 12),), 0, NOW + 4)
+
+    assert flow.started == 2
+
+
+def test_long_tasks_cannot_hide():
+    """The mean runtime counts the seconds of tasks that still run."""
+    flow = measure(Flow(), (a_replica("a", 1, 1, 0),), 0, NOW)
+    flow = measure(flow, (a_replica("a", 1, 2, 1),), 0, NOW + 1)
+    short = flow.mean_runtime_seconds
+    flow = measure(flow, (a_replica("a", 1, 2, 1),), 0, NOW + 61)
+
+    assert flow.mean_runtime_seconds > 50 * short
+
+
+def test_looks_are_bounded():
+    """A queue that is never served keeps no endless history."""
+    flow = Flow()
+    for i in range(6000):
+        flow = measure(flow, (a_replica("a", 1, 1, 0),), i, NOW + i)
+
+    assert len(flow.arrivals) <= 4096
+    assert NOW == flow.arrivals[0][0]
+
+
+@pytest.mark.parametrize("sizing", [Thresholds(), Thresholds(up=3), TEN_SECONDS, BacklogPerReplica(5.0)], ids=str)
+def test_foresight_says_what_then_happens(sizing):
+    """The backlog it names adds replicas, one task fewer does not; the moment it names removes some, a moment earlier does not."""
+    policy = a_policy(sizing=sizing, scale_down=Damping(stabilization_seconds=60.0))
+    settings, look = policies(policy), seen(waiting=0, **fleet(0, 0, 1))
+    memory = after(settings, look, calm(look, policy), NOW - 20)
+    memory = Memory({"p": replace(memory.of("p"), recommendations=((NOW - 20, 3), (NOW, 1)), drains=())})
+    told = foresee(settings, look, memory, "p")
+
+    def count(waiting: int, now: float) -> int:
+        return pool_of(decide(settings, replace(seen(waiting=waiting, **fleet(0, 0, 1)), at=now), memory, now)).desired
+
+    assert count(told.up_at_waiting, NOW) > 3 >= count(told.up_at_waiting - 1, NOW)
+    assert count(0, NOW + told.down_in_seconds) == told.down_to < 3
+    assert count(0, NOW + told.down_in_seconds - 0.2) == 3
+    assert f"down to {told.down_to} in 40 s if nothing arrives" in told.words()
+
+
+def test_foresight_of_a_pool_at_rest():
+    """At zero only work would change anything."""
+    told = foresee(policies(), seen(waiting=0), Memory(), "p")
+
+    assert "up at 1 waiting" == told.words()
