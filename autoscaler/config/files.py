@@ -30,16 +30,24 @@ def read_capped(path: Path, cap: int) -> bytes:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         raise Unreadable(getattr(error, "strerror", None) or "not a path") from error
-    with os.fdopen(fd, "rb") as file:
-        try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise Unreadable("not a regular file")
+    try:
+        _require_regular(os.fstat(fd).st_mode)
+        with open(fd, "rb", closefd=False) as file:
             content = file.read(cap + 1)
-        except OSError as error:
-            raise Unreadable(error.strerror or str(error)) from error
+    except OSError as error:
+        raise Unreadable(error.strerror or str(error)) from error
+    finally:
+        os.close(fd)
     if len(content) > cap:
         raise Unreadable(f"larger than {cap // 1024} KiB")
     return content
+
+
+def _require_regular(mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise Unreadable("it is a folder: an engine that is to mount a file which the host does not have makes a folder of that name")
+    if not stat.S_ISREG(mode):
+        raise Unreadable("not a regular file")
 
 
 def digest(path: Path, cap: int = MAX_BYTES) -> str:

@@ -130,6 +130,21 @@ def test_a_deleted_file_leaves_the_last_good_one(desk: Desk) -> None:
     assert (back.changed, back.problems) == (True, ())
 
 
+def test_a_folder_in_place_of_the_file_leaves_the_last_good_one(desk: Desk) -> None:
+    """What an engine makes of a mount whose file is missing on the host: told like any mistake, and no descriptor is lost."""
+    file = open_at(desk)
+    desk.path.unlink()
+    desk.path.mkdir()
+    before = len(os.listdir("/proc/self/fd"))
+
+    looks = [file.refresh() for _ in range(3)]
+
+    assert "cannot read the file: it is a folder" in looks[0].problems[0]
+    assert [look.news for look in looks] == [True, False, False]
+    assert looks[2].settings.pools["a"].replicas.max == 4
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_a_daemon_does_not_start_on_a_mistake(desk: Desk) -> None:
     """The first look has no old settings to keep: it raises."""
     with pytest.raises(ConfigError, match=r"config\.yaml:1:1: oops: unknown key"):
