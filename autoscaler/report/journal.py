@@ -57,6 +57,8 @@ class Journal:
         self._pruned_at = 0.0
         self._readers = threading.local()
         self._connection: sqlite3.Connection | None = None
+        self._inode: int | None = None
+        """The file that the connection writes to, which may be deleted or replaced under it."""
         self._attempt(self._open)
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -128,6 +130,10 @@ class Journal:
         return _decision_row(record, pool, outcomes)
 
     def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and self._inode != _inode(self._path):
+            self._let_go()
+            self._said.clear()  # what went with the file is news again
+            self._log.warning("journal_replaced", path=str(self._path), advice="what it held is gone; it is begun anew")
         if self._connection is None:
             try:
                 self._connection = shelf.open_to_write(self._path)
@@ -136,6 +142,7 @@ class Journal:
                     raise
                 self._set_aside(error)
                 self._connection = shelf.open_to_write(self._path)
+            self._inode = _inode(self._path)
         return self._connection
 
     def _set_aside(self, error: Exception) -> None:
@@ -219,6 +226,14 @@ class Journal:
         if connection := getattr(self._readers, "connection", None):
             with suppress(sqlite3.Error):
                 connection.close()
+
+
+def _inode(path: Path) -> int | None:
+    """Which file stands at the path, None when none does."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _decision_row(record: Record, pool: PoolDecision, outcomes: tuple[Outcome, ...]) -> shelf.DecisionRow:

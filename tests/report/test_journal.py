@@ -237,6 +237,22 @@ def test_a_file_that_breaks_later_is_set_aside(open_journal, path: Path) -> None
     assert path.with_name(path.name + ".unusable").exists()
 
 
+@pytest.mark.parametrize("also", [pytest.param((), id="alone"), pytest.param(("-wal", "-shm"), id="with its companions")])
+def test_a_file_deleted_while_it_is_written_is_begun_anew(open_journal, path: Path, also: tuple[str, ...]) -> None:
+    """Or all that follows would go into a file that no reader, and no next start, can find."""
+    journal = open_journal()
+    write(journal, a_record(GROW, at=NOW))
+    for suffix in ("", *also):
+        path.with_name(path.name + suffix).unlink()
+
+    write(journal, a_record(GROW, at=NOW + 2))
+    kept = open_journal().load_memory()
+
+    assert kept == (REMEMBERED, NOW + 2)
+    assert len(journal.decisions("browser", 10)) == 1
+    assert journal.errors == 0
+
+
 def test_a_newer_file_is_left_alone(open_journal, path: Path) -> None:
     """After a downgrade the newer version's journal is kept for it."""
     path.parent.mkdir()
