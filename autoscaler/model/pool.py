@@ -77,8 +77,8 @@ class Flow:
 
     @property
     def mean_runtime_seconds(self) -> float | None:
-        """None until a task has ended."""
-        return self.busy_seconds / self.done if self.done > 1e-6 else None
+        """None until a task has ended, and while none was ever seen running: they may be short, but not of no length."""
+        return self.busy_seconds / self.done if self.done > 1e-6 and self.busy_seconds > 1e-6 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The cap over all pools: who gets the room that is left on this host.
 
-Minima come first, then one replica at a time to the pool that has the fewest. Draining replicas still use the host, so they
-count against new starts, but never push others out.
+Minima come first, then one replica at a time to the pool that has the fewest. Replicas that a pool keeps only by its
+stabilization window give way to another pool's work. Draining replicas still use the host, so they count against new starts,
+but never push others out.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ def share(proposals: tuple[Proposal, ...], max_replicas: int) -> tuple[Proposal,
     """The proposals with their counts cut so that all together stay within `max_replicas`."""
     if sum(p.count for p in proposals) + _draining(proposals) <= max_replicas:
         return proposals
-    granted = _grow(_shrink([min(p.count, p.current) for p in proposals], proposals, max_replicas), proposals, max_replicas)
+    kept = _shrink([min(p.count, p.current) for p in proposals], proposals, max_replicas)
+    granted = _give_way(_grow(kept, proposals, max_replicas), proposals)
     because = f"max_replicas is {max_replicas} over all pools"
     return tuple(p.take(p.step("budget", n, Reason.TOTAL_LIMIT, because)) for p, n in zip(proposals, granted, strict=True))
 
@@ -53,6 +55,20 @@ def _grow(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> list[
             heapq.heapreplace(heap, _claim(proposals[i], counts[i], i))
         else:
             heapq.heappop(heap)
+    return counts
+
+
+def _give_way(counts: list[int], proposals: tuple[Proposal, ...]) -> list[int]:
+    """Let go of replicas that no work asks for, as many as other pools lack; a blind pool keeps all of its own.
+
+    The room is theirs once these have left: until then they still use the host.
+    """
+    lacking = sum(p.count - n for p, n in zip(proposals, counts, strict=True))
+    for i, p in enumerate(proposals):
+        held = 0 if p.view.blind else counts[i] - max(p.recommended, p.policy.replicas_min)
+        given = min(max(0, held), lacking)
+        counts[i] -= given
+        lacking -= given
     return counts
 
 

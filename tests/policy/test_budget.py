@@ -58,3 +58,21 @@ def test_enough_room_changes_nothing():
     made = decide(policies(max_replicas=3), look, calm(look), NOW)
 
     assert all(step.rule != "budget" for step in pool_of(made).steps)
+
+
+def test_held_replicas_give_way_to_work():
+    """What a pool keeps only by its stabilization window is let go when another pool has work for the room."""
+    settings = policies(a_policy("a"), a_policy("b"), max_replicas=4)
+    look = seen(waiting={"a": 0, "b": 2}, **fleet(0, 0, 0, 1, pool="a"))
+    made = decide(settings, look, Memory(), NOW)
+
+    assert (2, 0) == (pool_of(made, "a").desired, pool_of(made, "b").desired)
+    assert Reason.TOTAL_LIMIT == pool_of(made, "a").reason
+
+
+def test_a_blind_pool_gives_nothing_away():
+    """Not seeing its backlog, a pool keeps what it has, whoever wants the room."""
+    settings = policies(a_policy("a"), a_policy("b"), max_replicas=4)
+    look = seen(waiting={"a": None, "b": 2}, **fleet(0, 0, 0, 0, pool="a"))
+
+    assert pool_of(decide(settings, look, Memory(), NOW), "a").desired == 4

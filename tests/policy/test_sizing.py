@@ -165,6 +165,14 @@ def test_long_tasks_cannot_hide():
     assert flow.mean_runtime_seconds > 50 * short
 
 
+def test_tasks_too_short_to_be_seen_running():
+    """Where tasks end but none was ever seen running, their length is not known, and none may wait."""
+    flow = Flow(at=NOW, started=5, finished=5, done=5.0, arrivals=((NOW - 2, 5), (NOW, 8)))
+    work = Load(waiting=3, busy_least=0, busy_most=0, slots=1, replicas=1, oldest_wait_seconds=2.0, flow=flow, lead_seconds=5.0)
+
+    assert by_target_wait(work, a_policy(sizing=TEN_SECONDS)).slots == 3
+
+
 def test_looks_are_bounded():
     """A queue that is never served keeps no endless history."""
     flow = Flow()
