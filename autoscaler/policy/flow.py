@@ -66,8 +66,14 @@ def _rate(old: Flow, arrived: int, seconds: float) -> float:
 def _waiting_looks(
     looks: tuple[tuple[float, int], ...], started: int, waiting: int, arrived: int, now: float
 ) -> tuple[tuple[float, int], ...]:
-    """The looks since the oldest task that still waits: at the first kept one it had not arrived yet."""
-    kept = [*looks, (now, arrived)]
+    """The looks since the oldest task that still waits: at the first kept one it had not arrived yet.
+
+    Of looks between which nothing arrived the first and the last are enough.
+    """
+    kept = list(looks)
+    if len(kept) > 1 and kept[-2][1] == kept[-1][1] == arrived:
+        kept.pop()
+    kept.append((now, arrived))
     while len(kept) > 1 and kept[1][1] <= started:
         kept.pop(0)
     if not waiting:

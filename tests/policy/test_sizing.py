@@ -183,6 +183,15 @@ def test_looks_are_bounded():
     assert NOW == flow.arrivals[0][0]
 
 
+def test_looks_without_arrivals_are_not_piled_up():
+    """A backlog that only waits costs two looks, however long."""
+    flow = measure(Flow(), (a_replica("a", 1, 1, 0),), 0, NOW)
+    for i in range(1, 500):
+        flow = measure(flow, (a_replica("a", 1, 1, 0),), 7, NOW + i)
+
+    assert ((NOW, 0), (NOW + 1, 7), (NOW + 499, 7)) == flow.arrivals
+
+
 @pytest.mark.parametrize("sizing", [Thresholds(), Thresholds(up=3), TEN_SECONDS, BacklogPerReplica(5.0)], ids=str)
 def test_foresight_says_what_then_happens(sizing):
     """The backlog it names adds replicas, one task fewer does not; the moment it names removes some, a moment earlier does not."""
