@@ -40,8 +40,10 @@ class Answer:
         return self.body.decode("utf-8", errors="replace")
 
 
-def new_client(*, auth: httpx.Auth | None = None, headers: dict[str, str] | None = None, connections: int = 8) -> httpx.AsyncClient:
-    """A client to be kept for the life of one source.
+def new_client(
+    *, auth: httpx.Auth | None = None, headers: dict[str, str] | None = None, connections: int = 8, connect_seconds: float | None = None
+) -> httpx.AsyncClient:
+    """A client to be kept for the life of one source; without `connect_seconds` only the deadline of `fetch` ends a connect.
 
     Proxies and .netrc of the environment are not used: a neighbour in the same network must not be asked through a proxy, and
     its password must not come from a file that nobody named. Certificates are checked against the system's store.
@@ -52,7 +54,7 @@ def new_client(*, auth: httpx.Auth | None = None, headers: dict[str, str] | None
         verify=_system_trust(),
         trust_env=False,
         follow_redirects=False,
-        timeout=None,  # noqa: S113 - the overall deadline of `fetch` is the timeout
+        timeout=httpx.Timeout(None, connect=connect_seconds),  # the overall deadline of `fetch` is the timeout
         limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30.0),
     )
 

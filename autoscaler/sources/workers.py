@@ -22,6 +22,9 @@ PAGES_AT_ONCE = 32
 PAGES_PER_LOOK = 100
 """With more workers than this each look asks those that have waited longest; the others keep their last voice."""
 PAGE_BYTES = 64_000
+CONNECT_SECONDS = 0.4
+"""The kernel of a living worker accepts at once, however busy the worker is. The address of one that has just left answers
+nothing at all for seconds, and would hold up what all others say."""
 NOTES_SHOWN = 5
 PREFIX = "autoscaler_worker_"
 
@@ -32,7 +35,7 @@ class WorkerPages:
     def __init__(self, timeout_seconds: float) -> None:
         self.name = "workers"
         self._timeout = timeout_seconds
-        self._client = new_client(connections=PAGES_AT_ONCE)
+        self._client = new_client(connections=PAGES_AT_ONCE, connect_seconds=CONNECT_SECONDS)
         self._places = asyncio.Semaphore(PAGES_AT_ONCE)
         self._asked_at: dict[str, float] = {}
 

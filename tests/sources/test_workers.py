@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -149,6 +150,24 @@ def test_a_silent_page_costs_its_deadline() -> None:
 
     assert note.startswith("w1: ")
     assert note.endswith("did not answer in full within 0.2 s")
+
+
+def test_an_address_that_is_gone_holds_nobody_up() -> None:
+    """A worker that has just left does not even refuse the connection: that is known long before a page's deadline."""
+
+    async def once() -> tuple[Sight, float]:
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as gone, socket.create_connection(gone.getsockname()):
+            place = f"127.0.0.1:{gone.getsockname()[1]}"  # its queue is full now, so the kernel drops what comes
+            async with a_source() as source, a_server(serves(a_page("celery@w2"))) as alive:
+                began = time.monotonic()
+                sight = await source.look(Wanted(1000.0, (), (a_container("w1", place), a_container("w2", alive))))
+                return sight, time.monotonic() - began
+
+    sight, seconds = asyncio.run(once())
+
+    assert list(sight.voices) == ["celery@w2"]
+    assert sight.notes[0].startswith("w1: cannot reach") and "no connection" in sight.notes[0]
+    assert seconds < 2.0
 
 
 def test_one_silent_page_does_not_spoil_the_others() -> None:
