@@ -221,11 +221,24 @@ def _pool_trouble(snapshot: Snapshot, pool: PoolDecision, now: float) -> Iterato
         yield f"{pool.pool}: {memory.failures} workers in a row ended badly, the next start is in {seconds(memory.backoff_until - now)}"
     if lost := len(pool.view.of(Phase.LOST)):
         yield f"{pool.pool}: {lost} replicas are not heard, though their containers run: look at their logs"
+    yield from _overdue(pool, policy, now)
     yield from _promise(snapshot, pool, policy)
     if policy and pool.view.waiting and pool.desired >= policy.replicas_max and pool.recommended > pool.desired:
         yield f"{pool.pool}: {pool.view.waiting} tasks wait and all {policy.replicas_max} allowed replicas are wanted already"
     if pool.view.leftover:
         yield f"{pool.pool}: {pool.view.leftover} tasks of workers that are gone were never acknowledged"
+
+
+def _overdue(pool: PoolDecision, policy: PoolPolicy | None, now: float) -> Iterator[str]:
+    """Drains past their time where nobody is killed for it: such a worker may hang, and keeps its place on the host."""
+    if policy is None or policy.kill_on_drain_timeout:
+        return
+    late = [r for r in pool.view.of(Phase.DRAINING) if now - r.since > policy.drain_timeout_seconds]
+    if late:
+        yield (
+            f"{pool.pool}: {len(late)} workers have not left within drain.timeout ({seconds(policy.drain_timeout_seconds)}) and, as "
+            f"on_timeout is wait, are waited for: {late[0].name} for {seconds(now - late[0].since)}"
+        )
 
 
 def _promise(snapshot: Snapshot, pool: PoolDecision, policy: PoolPolicy | None) -> Iterator[str]:

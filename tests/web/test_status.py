@@ -125,6 +125,7 @@ def test_all_is_well_without_words() -> None:
 
 
 LOST = a_decision(view=a_view(replicas=(a_replica(phase=Phase.LOST),)))
+OVERDUE = a_decision(view=a_view(replicas=(a_replica(phase=Phase.DRAINING, since=NOW - 2000),)))
 FULL = replace(BUSY, recommended=12, desired=10)
 HASTY = Policies("a", 2.0, 20, {"browser": PoolPolicy("browser", ("browser",), 0, 10, slots=4, sizing=TargetWait(5.0))})
 STRANGER = Container("1", "a-somebody-1", "somebody", ContainerState.RUNNING, NOW, "s")
@@ -166,6 +167,7 @@ BACKOFF = Memory({"browser": PoolMemory(failures=3, backoff_until=NOW + 40)})
             "browser: 2 tasks of workers that are gone were never acknowledged",
             id="leftover",
         ),
+        pytest.param(a_snapshot(a_record(OVERDUE)), "browser: 1 workers have not left within drain.timeout (30m", id="overdue"),
         pytest.param(a_snapshot(STRANGERS), "workers of instance 'a' belong to pools that are not in this", id="strangers"),
         pytest.param(a_snapshot(a_record(), policies=HASTY), "browser: target_wait 5s cannot be kept from zero: a start and", id="hasty"),
         pytest.param(a_snapshot(a_record(), journal_errors=3), "the journal lost 3 records", id="journal"),
