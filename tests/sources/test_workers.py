@@ -166,7 +166,8 @@ def test_an_address_that_is_gone_holds_nobody_up() -> None:
     sight, seconds = asyncio.run(once())
 
     assert list(sight.voices) == ["celery@w2"]
-    assert sight.notes[0].startswith("w1: cannot reach") and "no connection" in sight.notes[0]
+    assert sight.notes[0].startswith("w1: cannot reach")
+    assert "no connection" in sight.notes[0]
     assert seconds < 2.0
 
 
