@@ -12,7 +12,7 @@ class Phase(StrEnum):
     """The life of a replica.
 
     starting --(first voice)--> ready --(drain)--> draining --(exit)--> stopping --(removed)
-        \\--(start timeout)--> lost          ready --(voice gone)--> lost --(voice back)--> ready
+        \\--(start timeout)--> lost          ready --(voice gone for a while)--> lost --(voice back)--> ready
     """
 
     STARTING = "starting"
@@ -37,6 +37,8 @@ class Replica:
     """None: nobody can say, so it counts as fully busy when shrinking and as idle when growing."""
     reserved: int = 0
     scheduled: int = 0
+    said_offline: bool = False
+    """It was heard before, and a source now says that it is not there."""
     started: int | None = None
     """Tasks begun since the worker's start, None where nobody counts them."""
     finished: int | None = None

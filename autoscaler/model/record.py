@@ -148,6 +148,8 @@ class PoolMemory:
     """Names of living replicas that have been heard at least once."""
     starting: tuple[str, ...] = ()
     """Names of replicas that were seen before they were first heard: their boot can be timed."""
+    silent: tuple[tuple[str, float], ...] = ()
+    """(name, time since when) of replicas that are said to be offline."""
     pending: tuple[tuple[str, float], ...] = ()
     """(name, time) of starts that were ordered and are not in the list of containers yet."""
     failures: int = 0

@@ -31,6 +31,8 @@ from autoscaler.policy.flow import measure, oldest_wait_seconds
 
 T = TypeVar("T")
 
+SILENCE_SECONDS = 10.0
+"""How long a ready replica may be said to be offline before it counts as lost: a busy host misses heartbeats."""
 UNSEEN_START_SECONDS = 60.0
 """How long an ordered start may stay out of the list of containers before it is forgotten."""
 
@@ -118,8 +120,12 @@ def _replica(container: Container, policy: PoolPolicy, all_seen: Census, memory:
     voice = all_seen.seen.workers.get(container.worker)
     could_hear = _could_hear(container, all_seen.hearing)
     drain = next((d for d in memory.drains if d.replica == container.name), None)
-    overdue = now - container.created_at > policy.start_timeout_seconds
-    phase = Phase.DRAINING if drain else _phase(voice, heard=container.name in memory.ready, overdue=overdue, could_hear=could_hear)
+    heard = container.name in memory.ready
+    said_offline = heard and voice is not None and known(voice.online) is False
+    silent = said_offline and now - dict(memory.silent).get(container.name, now) >= SILENCE_SECONDS
+    overdue = not heard and could_hear and now - container.created_at > policy.start_timeout_seconds
+    unheard = not heard and now - container.created_at <= policy.start_timeout_seconds
+    phase = Phase.DRAINING if drain else _phase(voice, lost=silent or overdue, unheard=unheard)
     return Replica(
         name=container.name,
         container_id=container.id,
@@ -129,23 +135,21 @@ def _replica(container: Container, policy: PoolPolicy, all_seen: Census, memory:
         running=_running(voice, phase, could_hear=could_hear),
         reserved=(known(voice.reserved) or 0) if voice else 0,
         scheduled=(known(voice.scheduled) or 0) if voice else 0,
+        said_offline=said_offline,
         started=known(voice.started) if voice else None,
         finished=known(voice.finished) if voice else None,
     )
 
 
-def _phase(voice: WorkerSight | None, *, heard: bool, overdue: bool, could_hear: bool) -> Phase:
-    """A container that could have been heard and was not is starting, then lost; with deaf sources nobody is lost."""
+def _phase(voice: WorkerSight | None, *, lost: bool, unheard: bool) -> Phase:
+    """What the voice says; without one a replica is starting, lost, or as good as it was: with deaf sources nobody is lost."""
     if voice and known(voice.draining):
         return Phase.DRAINING
-    online = known(voice.online) if voice else None
-    if online:
+    if voice and known(voice.online):
         return Phase.READY
-    if heard:
-        return Phase.LOST if online is False else Phase.READY
-    if not overdue:
+    if unheard:
         return Phase.STARTING
-    return Phase.LOST if could_hear else Phase.READY
+    return Phase.LOST if lost else Phase.READY
 
 
 def _could_hear(container: Container, hearing: frozenset[str]) -> bool:

@@ -87,5 +87,6 @@ def test_unknown_replicas_are_idle_when_growing():
 def test_lost_replicas_offer_no_slots():
     """A container that has lost its voice is no help for what waits."""
     look = seen(waiting=1, containers=[container("a")], workers=[worker("a", None, online=False)])
+    memory = Memory({"p": PoolMemory(ready=("a",), silent=(("a", NOW - 30),))})
 
-    assert decided(a_policy(), look).desired == 2
+    assert decided(a_policy(), look, memory).desired == 2

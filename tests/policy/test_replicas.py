@@ -17,7 +17,7 @@ from autoscaler.policy.replicas import census, view
         pytest.param(61, None, False, False, Phase.READY, id="silent while Flower is deaf"),
         pytest.param(5, True, False, True, Phase.READY, id="first voice"),
         pytest.param(300, None, True, True, Phase.READY, id="forgotten by Flower"),
-        pytest.param(300, False, True, True, Phase.LOST, id="said to be offline"),
+        pytest.param(300, False, True, True, Phase.READY, id="said to be offline just now"),
         pytest.param(300, True, True, True, Phase.READY, id="voice back"),
     ],
 )
@@ -28,6 +28,15 @@ def test_phase(age, online, heard_before, flower, phase):
     memory = PoolMemory(ready=("a",) if heard_before else ())
 
     assert phase == view(a_policy(), census(look), memory, NOW).replicas[0].phase
+
+
+@pytest.mark.parametrize(("silent", "phase"), [(9.9, Phase.READY), (10.0, Phase.LOST)])
+def test_a_voice_is_lost_only_after_a_while(silent, phase):
+    """A busy host misses heartbeats: a worker said to be offline is lost after ten seconds, and unknown until then."""
+    look = seen(containers=[container("a")], workers=[worker("a", None, online=False)])
+    replica = view(a_policy(), census(look), PoolMemory(ready=("a",), silent=(("a", NOW - silent),)), NOW).replicas[0]
+
+    assert (phase, None) == (replica.phase, replica.running)
 
 
 def test_a_drain_is_remembered_whatever_the_voice_says():
