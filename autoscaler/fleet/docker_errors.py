@@ -39,15 +39,20 @@ def unreachable(host: str, error: BaseException) -> FleetUnreachable:
     for cause in _causes(error):
         match cause:
             case FileNotFoundError():
-                return FleetUnreachable(f"there is no Docker socket at {name}: start Docker, mount its socket here, or correct fleet.host")
+                text = f"there is no Docker socket at {name}: start Docker, mount its socket here, or correct fleet.host"
             case PermissionError():
-                return FleetUnreachable(f"no permission for the Docker socket {name}: add the socket's group{_group(host)}")
+                text = f"no permission for the Docker socket {name}: add the socket's group{_group(host)}"
             case ConnectionRefusedError():
-                return FleetUnreachable(f"nobody listens at {name}: is the Docker engine running?")
+                text = f"nobody listens at {name}: is the Docker engine running?"
             case socket.gaierror():
-                return FleetUnreachable(f"the name in {name} cannot be resolved: correct fleet.host, or join its network")
+                text = f"the name in {name} cannot be resolved: correct fleet.host, or join its network"
             case TimeoutError():
-                return FleetUnreachable(f"the Docker engine at {name} did not answer in time; what it was asked may still happen")
+                text = f"the Docker engine at {name} did not answer in time; what it was asked may still happen"
+            case ConnectionResetError() | BrokenPipeError():
+                text = f"the Docker engine at {name}, or a proxy before it, hung up; what it was asked may still happen"
+            case _:
+                continue
+        return FleetUnreachable(text)
     return FleetUnreachable(f"the Docker engine at {name} cannot be spoken to: {quoted(str(error))}")
 
 

@@ -150,6 +150,11 @@ def breaks_off(handler: Handler) -> None:
     handler.connection.shutdown(1)
 
 
+def hangs_up(handler: Handler) -> None:
+    """Take the question and close the connection."""
+    handler.close_connection = True
+
+
 def floods(handler: Handler) -> None:
     """Send more than anybody wants to hear."""
     handler.begin(200, 10**9)

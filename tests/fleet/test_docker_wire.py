@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import requests
-from scripted_engine import PROXY_PAGE, Reply, Says, ScriptedEngine, breaks_off, drips, floods, hangs
+from scripted_engine import PROXY_PAGE, Reply, Says, ScriptedEngine, breaks_off, drips, floods, hangs, hangs_up
 
 from autoscaler.config.worker import WorkerSpec
 from autoscaler.errors import ActError, ContainerGone, FleetUnreachable, StartRefused
@@ -129,6 +129,13 @@ class TestList:
         scripted.on(LIST, reply)
 
         with pytest.raises(FleetUnreachable):
+            scripted_fleet.containers()
+
+    def test_a_broken_connection_is_told_in_words(self, scripted: ScriptedEngine, scripted_fleet: DockerFleet) -> None:
+        """A restarted engine or proxy hangs up: said without the libraries' own wrappings."""
+        scripted.on(LIST, hangs_up)
+
+        with pytest.raises(FleetUnreachable, match=r"hung up; what it was asked may still happen$"):
             scripted_fleet.containers()
 
     @pytest.mark.parametrize("reply", [hangs, drips], ids=["hangs", "drips"])
