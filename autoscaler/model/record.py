@@ -130,6 +130,8 @@ class Drain:
     because: str
     was_idle: bool = False
     """It had nothing to finish, so its exit shows how long a stop takes."""
+    sent: bool = True
+    """The signal is known to have been sent; otherwise it is sent again, which does no harm."""
     killed: bool = False
 
 

@@ -50,7 +50,7 @@ def _of_pool(record: Record, pool: str) -> tuple[Outcome, ...]:
 
 def _pool(old: PoolMemory, decided: PoolDecision, outcomes: tuple[Outcome, ...], now: float) -> PoolMemory:
     if not decided.view.fleet_seen:
-        return replace(old, waiting_since=_waiting_since(old, decided.view, now))
+        return _unseen(old, decided.view, outcomes, now)
     failures, backoff_until = _failures(old, outcomes, now)
     listed = _listed(decided.view)
     return PoolMemory(
@@ -69,6 +69,17 @@ def _pool(old: PoolMemory, decided: PoolDecision, outcomes: tuple[Outcome, ...],
         boot_seconds=_boot_seconds(old, decided.view, now),
         stop_seconds=_stop_seconds(old, outcomes, now),
         desired=decided.desired,
+    )
+
+
+def _unseen(old: PoolMemory, view: PoolView, outcomes: tuple[Outcome, ...], now: float) -> PoolMemory:
+    """Nothing is learned from a list that did not come; but what became of earlier actions is true all the same."""
+    failed = {(o.action.kind, o.action.replica) for o in outcomes if o.result is Result.FAILED}
+    return replace(
+        old,
+        waiting_since=_waiting_since(old, view, now),
+        drains=tuple(d for d in old.drains if (ActionKind.DRAIN, d.replica) not in failed),
+        pending=tuple((n, at) for n, at in old.pending if (ActionKind.START, n) not in failed),
     )
 
 
@@ -122,11 +133,13 @@ def _ready(old: PoolMemory, view: PoolView, listed: set[str]) -> tuple[str, ...]
 def _drains(old: PoolMemory, view: PoolView, listed: set[str], outcomes: tuple[Outcome, ...], now: float) -> tuple[Drain, ...]:
     """Drains under way; one whose signal could not be sent is forgotten, so that the next tick decides afresh."""
     refused = {o.action.replica for o in outcomes if o.action.kind is ActionKind.DRAIN and o.result is Result.FAILED}
+    sent = {o.action.replica for o in outcomes if o.action.kind is ActionKind.DRAIN and o.result is Result.DONE}
     killed = {a.replica for a in _begun(outcomes, ActionKind.KILL)}
-    alive = listed - refused
-    kept = tuple(replace(d, killed=d.killed or d.replica in killed) for d in old.drains if d.replica in alive)
-    begun = {a.replica: drain_of(a, view, now) for a in _begun(outcomes, ActionKind.DRAIN)}
-    return kept + tuple(drain for name, drain in begun.items() if name not in {d.replica for d in kept})
+    kept = {d.replica: d for d in old.drains if d.replica in listed - refused}
+    begun = {a.replica: drain_of(a, view, now, sent=a.replica in sent) for a in _begun(outcomes, ActionKind.DRAIN)}
+    return tuple(
+        replace(drain, sent=drain.sent or name in sent, killed=drain.killed or name in killed) for name, drain in (begun | kept).items()
+    )
 
 
 def _pending(old: PoolMemory, listed: set[str], outcomes: tuple[Outcome, ...], now: float) -> tuple[tuple[str, float], ...]:
@@ -140,11 +153,13 @@ def _pending(old: PoolMemory, listed: set[str], outcomes: tuple[Outcome, ...], n
 
 def _failures(old: PoolMemory, outcomes: tuple[Outcome, ...], now: float) -> tuple[int, float]:
     """Bad ends in a row and when the next start may be: 10 s doubling to 5 min, forgotten after 10 min of health."""
-    bad = sum(1 for o in outcomes if _is_bad_end(o, old))
+    bad = any(_is_bad_end(o, old) for o in outcomes)
+    if bad and now < old.backoff_until:
+        return old.failures, old.backoff_until  # of the same round: nothing was started since
     if not bad:
         healthy = old.failures and now - old.backoff_until > HEALTHY_AFTER_SECONDS
         return (0, 0.0) if healthy else (old.failures, old.backoff_until)
-    failures = old.failures + bad
+    failures = old.failures + 1
     wait = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 10))
     return failures, now + wait
 
@@ -156,6 +171,8 @@ def _is_bad_end(outcome: Outcome, old: PoolMemory) -> bool:
         return outcome.result is Result.FAILED
     if outcome.action.kind is not ActionKind.REMOVE or outcome.exit is None or any(d.replica == name for d in old.drains):
         return False
+    if outcome.exit.code is None:
+        return False  # it never ran: its start was refused, which was counted then, or was cut off with the daemon
     return outcome.exit.code != 0 or name not in old.ready
 
 

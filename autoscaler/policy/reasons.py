@@ -57,7 +57,7 @@ MEANING: dict[Reason, str] = {
     Reason.SCALE_UP_LIMIT: "`scale_up.max_step` allows no more replicas in one decision.",
     Reason.SCALE_DOWN_LIMIT: "`scale_down.max_step` allows no fewer replicas in one decision.",
     Reason.COOLING_DOWN: "The last change in this direction is younger than its `cooldown`.",
-    Reason.BACKING_OFF: "Workers of this pool ended badly; the next start waits, 10 s doubling to 5 min.",
+    Reason.BACKING_OFF: "Workers of this pool ended badly: the next start waits, 10 s doubling to 5 min, and is tried alone first.",
     Reason.BLIND: "Something that is needed to scale down safely cannot be seen.",
     Reason.FLEET_UNSEEN: "The engine did not say which workers exist, so nothing is started or stopped.",
     Reason.TOO_MANY_REPLICAS: "`replicas.max` caps the count.",

@@ -45,7 +45,7 @@ def activation(p: Proposal) -> Step | None:
     if holders > p.count:
         return p.step("activation", holders, Reason.HOLDS_SCHEDULED, f"{holders} replicas hold scheduled tasks")
     if p.view.leftover > 0 and p.count < 1:
-        because = f"{p.view.leftover} unacknowledged tasks of workers that are gone: only a living worker brings them back"
+        because = f"{p.view.leftover} unacknowledged tasks that no worker is known to run: only a living worker brings them back"
         return p.step("activation", 1, Reason.UNACKNOWLEDGED, because)
     return None
 
@@ -124,12 +124,16 @@ def cooldown(p: Proposal) -> Step | None:
 
 
 def backoff(p: Proposal) -> Step | None:
-    """No start while the pool's workers keep ending badly."""
+    """No start for a while after workers ended badly, then one at a time until one of them is ready."""
     left = p.memory.backoff_until - p.now
-    if p.count <= p.current or left <= 0:
+    if p.count <= p.current or not p.memory.failures:
         return None
-    because = f"{p.memory.failures} workers in a row ended badly, the next start is in {left:.0f} s"
-    return p.step("backoff", p.current, Reason.BACKING_OFF, because)
+    bad = f"workers ended badly {p.memory.failures} times in a row"
+    if left > 0:
+        return p.step("backoff", p.current, Reason.BACKING_OFF, f"{bad}, the next start is in {left:.0f} s")
+    if p.view.of(Phase.READY):
+        return None
+    return p.step("backoff", min(p.count, max(p.current, 1)), Reason.BACKING_OFF, f"{bad}: one start to try before the others")
 
 
 def blindness(p: Proposal) -> Step | None:

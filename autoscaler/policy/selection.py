@@ -15,7 +15,7 @@ def actions(p: Proposal, instance: str) -> tuple[Action, ...]:
     """Everything to do for one pool; nothing at all while its containers cannot be listed."""
     if not p.view.fleet_seen:
         return ()
-    return (*_removals(p.view), *_kills(p), *_drains(p), *_starts(p, instance))
+    return (*_removals(p.view), *_kills(p), *_unsent(p), *_drains(p), *_starts(p, instance))
 
 
 def _removals(view: PoolView) -> tuple[Action, ...]:
@@ -31,6 +31,13 @@ def _kills(p: Proposal) -> tuple[Action, ...]:
     return tuple(
         Action(ActionKind.KILL, p.policy.name, r.name, r.container_id, because) for r in p.view.of(Phase.DRAINING) if r.name in late
     )
+
+
+def _unsent(p: Proposal) -> tuple[Action, ...]:
+    """Drains whose signal may have been lost with its answer, or with the daemon: a second one does no harm."""
+    unsent = {d.replica: d.because for d in p.memory.drains if not d.sent}
+    leaving = (r for r in p.view.of(Phase.DRAINING) if r.name in unsent)
+    return tuple(Action(ActionKind.DRAIN, p.policy.name, r.name, r.container_id, unsent[r.name]) for r in leaving)
 
 
 def _drains(p: Proposal) -> tuple[Action, ...]:
@@ -86,7 +93,7 @@ class Names:
         return f"{self._stem}-{digits}"
 
 
-def drain_of(action: Action, view: PoolView, now: float) -> Drain:
+def drain_of(action: Action, view: PoolView, now: float, *, sent: bool) -> Drain:
     """What is remembered of a drain that was begun."""
     idle = any(r.name == action.replica and r.is_idle for r in view.replicas)
-    return Drain(action.replica, now, action.because, was_idle=idle)
+    return Drain(action.replica, now, action.because, was_idle=idle, sent=sent)

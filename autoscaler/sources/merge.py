@@ -105,7 +105,7 @@ def _gap(sight: Known[Sight] | Stale[Sight], queue: str) -> str:
 def _part(whole: Known[Any] | Stale[Any], value: V | None, gap: str) -> Reading[V]:
     """One value out of an answer: as believable as the answer, unknown where the answer lacks it."""
     if value is None:
-        return Unknown(gap, whole.source)
+        return Unknown(whole.why if isinstance(whole, Stale) else gap, whole.source)
     if isinstance(whole, Stale):
         return Stale(value, whole.at, whole.source, whole.why)
     return Known(value, whole.at, whole.source)

@@ -218,7 +218,7 @@ def _pool_trouble(snapshot: Snapshot, pool: PoolDecision, now: float) -> Iterato
     if pool.view.blind:
         yield f"{pool.pool} is blind and will not be scaled down: {line('; '.join(pool.view.blind))}"
     if memory.backoff_until > now:
-        yield f"{pool.pool}: {memory.failures} workers in a row ended badly, the next start is in {seconds(memory.backoff_until - now)}"
+        yield f"{pool.pool}: workers ended badly {memory.failures} times in a row, the next start is in {seconds(memory.backoff_until - now)}"
     if lost := len(pool.view.of(Phase.LOST)):
         yield f"{pool.pool}: {lost} replicas are not heard, though their containers run: look at their logs"
     yield from _overdue(pool, policy, now)
@@ -226,7 +226,7 @@ def _pool_trouble(snapshot: Snapshot, pool: PoolDecision, now: float) -> Iterato
     if policy and pool.view.waiting and pool.desired >= policy.replicas_max and pool.recommended > pool.desired:
         yield f"{pool.pool}: {pool.view.waiting} tasks wait and all {policy.replicas_max} allowed replicas are wanted already"
     if pool.view.leftover:
-        yield f"{pool.pool}: {pool.view.leftover} tasks of workers that are gone were never acknowledged"
+        yield f"{pool.pool}: {pool.view.leftover} unacknowledged tasks that no worker is known to run"
 
 
 def _overdue(pool: PoolDecision, policy: PoolPolicy | None, now: float) -> Iterator[str]:

@@ -64,13 +64,44 @@ def test_dry_run_is_not_remembered_as_done():
 
 def test_backoff_doubles_to_five_minutes():
     """10 s, 20 s, 40 s ... 300 s."""
-    look, memory, waits = seen(waiting=0), Memory(), []
+    look, memory, waits, now = seen(waiting=0), Memory(), [], NOW
     for i in range(7):
-        pool = told(memory, look, ended(f"w{i}", 1))
-        waits.append(pool.backoff_until - NOW)
-        memory = Memory({"p": pool})
+        pool = told(memory, look, ended(f"w{i}", 1), now=now)
+        waits.append(pool.backoff_until - now)
+        memory, now = Memory({"p": pool}), pool.backoff_until + 1
 
     assert [10, 20, 40, 80, 160, 300, 300] == waits
+
+
+def test_many_bad_ends_of_one_round_count_once():
+    """Five workers that die together are one failure: the engine restarted, or the image is broken."""
+    assert told(Memory(), seen(waiting=0), *(ended(f"w{i}", 1) for i in range(5))).backoff_until == NOW + 10
+
+
+def test_a_container_that_never_ran_did_not_end_badly():
+    """A start that was cut off together with the daemon is cleaned away and nothing more."""
+    assert told(Memory(), seen(waiting=0), ended("a", None)).failures == 0
+
+
+def test_answers_count_while_the_engine_is_unseen():
+    """A drain whose signal failed is not draining, also when the list of containers did not come in that tick."""
+    memory = Memory({"p": PoolMemory(drains=(Drain("p0", NOW - 5, "x", sent=False),), pending=(("p1", NOW),))})
+    refused = [Outcome(Action(kind, "p", name), Result.FAILED, NOW) for kind, name in ((ActionKind.DRAIN, "p0"), (ActionKind.START, "p1"))]
+    kept = told(memory, seen(waiting=0, containers=None), *refused)
+
+    assert ((), ()) == (kept.drains, kept.pending)
+
+
+def test_a_signal_that_may_be_lost_is_sent_again():
+    """kill -9 of the daemon between ordering a drain and its answer: the next start orders it again, until it is known to be sent."""
+    look = seen(waiting=0, **fleet(1))
+    action = Action(ActionKind.DRAIN, "p", "p0", "id-p0")
+    memory = Memory({"p": told(Memory(), look, Outcome(action, Result.PENDING, NOW))})
+    again = decided(a_policy(), look, memory, NOW + 2)
+
+    assert [(ActionKind.DRAIN, "p0")] == [(a.kind, a.replica) for a in again.actions]
+    sent = Memory({"p": told(memory, look, Outcome(action, Result.DONE, NOW + 2), now=NOW + 2)})
+    assert not decided(a_policy(), look, sent, NOW + 4).actions
 
 
 def test_a_drained_worker_is_no_failure():

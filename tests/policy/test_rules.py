@@ -105,6 +105,16 @@ def test_backoff_holds_starts_back():
     assert not made.actions
 
 
+@pytest.mark.parametrize(
+    ("running", "desired"), [pytest.param([], 1, id="none yet"), pytest.param([1], 6, id="one is ready again")]
+)
+def test_after_bad_ends_one_start_is_tried(running, desired):
+    """When the pause is over one worker is started; the whole need is met once one of the pool is ready."""
+    memory = Memory({"p": PoolMemory(failures=3, backoff_until=NOW - 1)})
+
+    assert desired == decided(a_policy(), seen(waiting=5, **fleet(*running)), memory).desired
+
+
 @pytest.mark.parametrize("hidden", [pytest.param({"p": None}, id="only queue"), pytest.param({"p": 0, "q": None}, id="one of two")])
 def test_blind_never_scales_down(hidden):
     """A queue that cannot be seen blocks scaling down, and says which and why."""

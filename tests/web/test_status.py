@@ -158,13 +158,13 @@ BACKOFF = Memory({"browser": PoolMemory(failures=3, backoff_until=NOW + 40)})
             id="blind",
         ),
         pytest.param(
-            a_snapshot(a_record(), memory=BACKOFF), "browser: 3 workers in a row ended badly, the next start is in 40s", id="backing off"
+            a_snapshot(a_record(), memory=BACKOFF), "browser: workers ended badly 3 times in a row, the next start is in 40s", id="backing off"
         ),
         pytest.param(a_snapshot(a_record(LOST)), "browser: 1 replicas are not heard", id="lost"),
         pytest.param(a_snapshot(a_record(FULL)), "browser: 7 tasks wait and all 10 allowed replicas are wanted", id="at the maximum"),
         pytest.param(
             a_snapshot(a_record(a_decision(view=a_view(leftover=2)))),
-            "browser: 2 tasks of workers that are gone were never acknowledged",
+            "browser: 2 unacknowledged tasks that no worker is known to run",
             id="leftover",
         ),
         pytest.param(a_snapshot(a_record(OVERDUE)), "browser: 1 workers have not left within drain.timeout (30m", id="overdue"),
