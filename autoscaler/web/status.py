@@ -218,7 +218,8 @@ def _pool_trouble(snapshot: Snapshot, pool: PoolDecision, now: float) -> Iterato
     if pool.view.blind:
         yield f"{pool.pool} is blind and will not be scaled down: {line('; '.join(pool.view.blind))}"
     if memory.backoff_until > now:
-        yield f"{pool.pool}: workers ended badly {memory.failures} times in a row, the next start is in {seconds(memory.backoff_until - now)}"
+        left = seconds(memory.backoff_until - now)
+        yield f"{pool.pool}: workers ended badly {memory.failures} times in a row, the next start is in {left}"
     if lost := len(pool.view.of(Phase.LOST)):
         yield f"{pool.pool}: {lost} replicas are not heard, though their containers run: look at their logs"
     yield from _overdue(pool, policy, now)

@@ -158,7 +158,9 @@ BACKOFF = Memory({"browser": PoolMemory(failures=3, backoff_until=NOW + 40)})
             id="blind",
         ),
         pytest.param(
-            a_snapshot(a_record(), memory=BACKOFF), "browser: workers ended badly 3 times in a row, the next start is in 40s", id="backing off"
+            a_snapshot(a_record(), memory=BACKOFF),
+            "browser: workers ended badly 3 times in a row, the next start is in 40s",
+            id="backing off",
         ),
         pytest.param(a_snapshot(a_record(LOST)), "browser: 1 replicas are not heard", id="lost"),
         pytest.param(a_snapshot(a_record(FULL)), "browser: 7 tasks wait and all 10 allowed replicas are wanted", id="at the maximum"),
