@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,10 +27,23 @@ config_option = click.option(
 format_option = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
+def _address(_ctx: click.Context, _option: click.Parameter, config: Path | None) -> None:
+    """`-c` on a command that asks the daemon: the address that this file tells it to listen on."""
+    if config is not None and "AUTOSCALER_URL" not in os.environ:
+        from autoscaler.config.load import load
+
+        host, _, port = load(config, os.environ).api.listen.rpartition(":")
+        os.environ["AUTOSCALER_URL"] = f"http://{'127.0.0.1' if host in ('', '0.0.0.0', '[::]') else host}:{port}"  # noqa: S104 - compared, not bound
+
+
 def asks_daemon(command: F) -> F:
     """Options of every command that asks the running daemon."""
     url = click.option("--url", envvar="AUTOSCALER_URL", default="http://127.0.0.1:8090", show_default=True, help="The daemon's address.")
-    return format_option(url(command))
+    config = click.option(
+        "--config", "-c", callback=_address, is_eager=True, expose_value=False, type=click.Path(path_type=Path),
+        help="The configuration file whose daemon is asked.",
+    )  # fmt: skip
+    return format_option(url(config(command)))
 
 
 class Commands(click.Group):

@@ -1,0 +1,155 @@
+"""The command line as a person meets it: exit codes, words, and where answers come from."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+POOL = {
+    "pool": "mail", "backlog": None, "busy": None, "slots": 4, "current": 1, "desired": 2, "min": 0, "max": 9, "why": "mail 1 -> 2: x",
+    "steps": [{"rule": "demand", "before": 1, "after": 2, "reason": "Demand", "because": "9 waiting"}],
+    "foresight": {"words": "up at 3 waiting"},
+    "workers": [{"name": "a-mail-1", "phase": "ready", "age_seconds": 5.0, "running": None, "slots": 4}],
+}  # fmt: skip
+ANSWERS = {
+    "/api/v1/status": {"dry_run": False, "trouble": ["flower: it is away"], "pools": [POOL]},
+    "/api/v1/pools/mail": POOL,
+    "/api/v1/pools/mail/decisions": {"pool": "mail", "decisions": [{"at": 1_790_000_000.0, "why": "mail 1 -> 2: x"}]},
+    "/healthz": {"alive": True},
+}
+
+
+class Answering(BaseHTTPRequestHandler):
+    """A daemon that says the same every time."""
+
+    def do_GET(self) -> None:
+        """Answer from ANSWERS, or 404."""
+        body = ANSWERS.get(self.path.partition("?")[0])
+        text = json.dumps(body or {"error": "there is no pool like that"}).encode()
+        self.send_response(200 if body else 404)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def daemon() -> Iterator[int]:
+    """The port of a daemon that answers."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    """`autoscaler ...` as a process of its own."""
+    return subprocess.run([sys.executable, "-m", "autoscaler", *words], capture_output=True, text=True, timeout=30, check=False)
+
+
+def a_config(folder: Path, text: str) -> str:
+    """A configuration file with this text."""
+    (folder / "config.yaml").write_text(text)
+    return str(folder / "config.yaml")
+
+
+def test_status_shows_unknown_as_a_question(daemon: int) -> None:
+    """What nobody could see is ?, never 0; trouble stands above the table."""
+    shown = run("status", "--url", f"http://127.0.0.1:{daemon}")
+
+    assert shown.returncode == 0
+    assert "! flower: it is away" in shown.stdout
+    assert "?/4" in shown.stdout
+
+
+def test_explain_ends_with_what_would_change_it(daemon: int) -> None:
+    """The steps, then the foresight, then the workers."""
+    lines = run("explain", "mail", "--url", f"http://127.0.0.1:{daemon}").stdout.splitlines()
+
+    assert lines[0] == "mail 1 -> 2: x"
+    assert "  then: up at 3 waiting" in lines
+    assert "running ?/4" in lines[-1]
+
+
+def test_history_as_json(daemon: int) -> None:
+    """The rows as the daemon has them."""
+    rows = json.loads(run("history", "--format", "json", "--url", f"http://127.0.0.1:{daemon}").stdout)
+
+    assert rows == ANSWERS["/api/v1/pools/mail/decisions"]["decisions"]
+
+
+def test_an_unknown_pool_is_said_in_words(daemon: int) -> None:
+    """Exit code 1 and one line on stderr, no traceback."""
+    shown = run("explain", "nobody", "--url", f"http://127.0.0.1:{daemon}")
+
+    assert (1, "failed: there is no pool like that\n") == (shown.returncode, shown.stderr)
+
+
+def test_c_names_the_daemon_by_its_file(daemon: int, tmp_path: Path) -> None:
+    """With -c the daemon is asked at the address that this file makes it listen on."""
+    config = a_config(
+        tmp_path,
+        f"flower: {{url: http://f}}\napi: {{listen: '0.0.0.0:{daemon}'}}\n"
+        "pools: {mail: {queues: [mail], replicas: {max: 1}, worker: {image: x}}}\n",
+    )
+
+    assert "mail" in run("status", "-c", config).stdout
+
+
+def test_no_daemon_is_said_in_words() -> None:
+    """Nobody listens: exit code 1 and what to look at."""
+    shown = run("status", "--url", "http://127.0.0.1:1")
+
+    assert shown.returncode == 1
+    assert "is it running" in shown.stderr
+
+
+@pytest.mark.parametrize("command", [["check", "--offline"], ["plan"], ["run"]], ids=" ".join)
+def test_invalid_configuration_is_exit_78(tmp_path: Path, command: list[str]) -> None:
+    """Every problem with its place, and the agreed exit code."""
+    shown = run(*command, "-c", a_config(tmp_path, "flower: {url: http://f}\npoolz: {}\n"))
+
+    assert shown.returncode == 78
+    assert "config.yaml:2:1: poolz: unknown key - did you mean 'pools'?" in shown.stderr
+
+
+def test_plan_exits_3_when_something_would_change(tmp_path: Path) -> None:
+    """Also blindly, a pool below its minimum would be raised."""
+    text = f"flower: {{url: 'http://127.0.0.1:1'}}\nfleet: {{type: process}}\nstate: {tmp_path}/state\n"
+    config = a_config(tmp_path, text + "pools: {p: {queues: [p], replicas: {min: 1, max: 1}, worker: {command: sleep 9}}}\n")
+    shown = run("plan", "-c", config)
+
+    assert shown.returncode == 3
+    assert "would start autoscaler-p-" in shown.stdout
+
+
+@pytest.mark.parametrize(("port", "code"), [("daemon", 0), (1, 1)])
+def test_healthcheck(daemon: int, port: object, code: int) -> None:
+    """0 while the loop is alive, 1 with a line of words when nobody answers."""
+    shown = run("healthcheck", "--url", f"http://127.0.0.1:{daemon if port == 'daemon' else port}")
+
+    assert shown.returncode == code
+    assert bool(shown.stderr) == bool(code)
+
+
+def test_healthcheck_loads_nothing_heavy() -> None:
+    """It runs every few seconds in a container: the standard library only."""
+    code = "import sys; from autoscaler.cli.healthcheck import healthcheck; print({'click','httpx','yaml','pydantic'} & set(sys.modules))"
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "set()"
+
+
+def test_version_and_schema() -> None:
+    """Data on stdout."""
+    assert run("version").stdout.strip() == "0.1.0"
+    assert json.loads(run("schema").stdout)["type"] == "object"
