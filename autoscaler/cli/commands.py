@@ -129,11 +129,11 @@ def history(pool: str | None, url: str, form: str, limit: int) -> None:
 @click.option("--boot-spread", default=0.0, show_default=True, type=click.FloatRange(0, 1), help="Share of it left to chance.")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same result.")
 @format_option
-def simulate(config: Path, pool: str, trace: Path, boot: str, boot_spread: float, seed: int, form: str) -> None:
+def simulate(config: Path, form: str, **asked: Any) -> None:
     """A trace of tasks under this configuration, on simulated time: what it costs, how long tasks wait."""
-    from autoscaler.cli.simulate import simulate_trace
+    from autoscaler.cli.simulate import Asked, simulate_trace
 
-    simulate_trace(config, pool, trace, boot, boot_spread, seed, as_json=form == "json")
+    simulate_trace(config, Asked(**asked), as_json=form == "json")
 
 
 @cli.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -16,22 +17,33 @@ from autoscaler.sim.simulate import policies_of, simulate
 from autoscaler.sim.world import Boot
 
 
-def simulate_trace(config: Path, pool: str, trace_file: Path, boot: str, spread: float, seed: int, *, as_json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be simulated, as it stood on the command line."""
+
+    pool: str
+    trace: Path
+    boot: str
+    boot_spread: float
+    seed: int
+
+
+def simulate_trace(config: Path, asked: Asked, *, as_json: bool) -> None:
     """Print what the pool would have cost and how long tasks would have waited."""
     settings = load(config, os.environ)
-    if pool not in settings.pools:
-        raise click.BadParameter(f"{pool!r} is no pool of {config}: it has {', '.join(settings.pools)}", param_hint="--pool")
-    boots = Boot(_seconds(boot, "--boot"), spread)
-    result = simulate(policies_of(settings, pool), load_trace(trace_file), boots, seed)
+    if asked.pool not in settings.pools:
+        raise click.BadParameter(f"{asked.pool!r} is no pool of {config}: it has {', '.join(settings.pools)}", param_hint="--pool")
+    boot = Boot(_seconds(asked.boot, "--boot"), asked.boot_spread)
+    result = simulate(policies_of(settings, asked.pool), load_trace(asked.trace), boot, asked.seed)
     if as_json:
         rows = [score.plain() for score in result.scores]
-        click.echo(json.dumps({"trace": str(trace_file), "pool": pool, "results": rows}, indent=2))
+        click.echo(json.dumps({"trace": str(asked.trace), "pool": asked.pool, "results": rows}, indent=2))
         return
     from rich.console import Console
 
     console = Console(soft_wrap=True)
     console.print(table(result.scores))
-    for line in (*picture(result.course), verdict(result.scores[0])):
+    for line in (*picture(result.course), *verdict(result.scores[0])):
         console.print(line, markup=False, highlight=False)
 
 

@@ -33,10 +33,13 @@ class Plan:
 
     periods: tuple[Period, ...]
     waits: Sequence[float]
+    restart_seconds: float
+    """What a replica costs beside its period: its start and its stop."""
 
-    def worker_seconds(self, restart_seconds: float) -> float:
+    @property
+    def worker_seconds(self) -> float:
         """Of all replicas, each from its start until it is gone."""
-        return sum(p.off - p.on + restart_seconds for p in self.periods)
+        return sum(p.off - p.on + self.restart_seconds for p in self.periods)
 
     @property
     def peak(self) -> int:
@@ -80,7 +83,7 @@ def zero_wait(trace: Trace, slots: int, restart_seconds: float) -> Plan:
             period = Period(at, at)
             levels[level : level + 1] = [period]
             periods.append(period)
-    return Plan(tuple(periods), [0.0] * len(trace))
+    return Plan(tuple(periods), [0.0] * len(trace), restart_seconds)
 
 
 def _steps(trace: Trace) -> Counter[float]:
@@ -128,7 +131,7 @@ def within_target(trace: Trace, slots: int, restart_seconds: float, target_secon
         waits.append(begins - arrival)
         replica.free[slot] = begins + runtime
         replica.period.off = max(replica.period.off, begins + runtime)
-    return Plan(tuple(periods), waits)
+    return Plan(tuple(periods), waits, restart_seconds)
 
 
 def _cheapest(kept: list[_Booked], arrival: float, runtime: float, latest: float) -> tuple[_Booked, int] | None:

@@ -65,27 +65,28 @@ def table(scores: Sequence[Score]) -> Any:
     """The rows side by side; costs also as a multiple of the plan that lets nobody wait."""
     from rich.table import Table
 
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("policy", "worker hours", "x zero wait", "busy", "wait p50", "p95", "longest", "in time", "starts", "turns", "most"):
-        shown.add_column(name, justify="left" if name == "policy" else "right")
+    shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for name in ("policy", "hours", "x zero wait", "busy", "p95 wait", "longest", "in time", "starts", "most"):
+        shown.add_column(name, justify="left" if name == "policy" else "right", no_wrap=name == "policy")
     zero_wait = next(score.worker_seconds for score in scores if score.policy == "clairvoyant_zero_wait")
     for score in scores:
-        waits = [_seconds(wait) for wait in (score.wait_p50_s, score.wait_p95_s, score.wait_max_s)]
-        counts = [_count(count) for count in (score.starts, score.reversals, score.peak)]
         times = f"{score.worker_seconds / zero_wait:.2f}" if zero_wait else "-"
         hours, busy = f"{score.worker_seconds / 3600:.2f}", f"{score.busy_ratio:.0%}"
-        in_time = "-" if score.slo_met is None else f"{score.slo_met * 100:.6g}%"
-        shown.add_row(score.policy, hours, times, busy, *waits, in_time, *counts)
+        waits = [_seconds(wait) for wait in (score.wait_p95_s, score.wait_max_s)]
+        in_time = "-" if score.slo_met is None else f"{score.slo_met * 100:.4g}%"
+        shown.add_row(score.policy, hours, times, busy, *waits, in_time, _count(score.starts), _count(score.peak))
     return shown
 
 
-def verdict(score: Score) -> str:
-    """The run in one sentence."""
+def verdict(score: Score) -> list[str]:
+    """The run in words: first what became of the tasks, then what they and the broker felt of it."""
     undone = score.tasks - score.done
-    left = f"; {undone} NOT DONE" if undone else ""
-    cut = f", {score.interrupted} interrupted" if score.interrupted else ", none interrupted"
-    longest = f"the longest wait was {_seconds(score.wait_max_s)} of {score.slo_target_s:g} s"
-    return f"{score.done} of {score.tasks} tasks done{cut}{left}; {longest}; about {score.broker_commands:,} broker commands"
+    left = f", {undone} NOT DONE" if undone else ""
+    cut = f"{score.interrupted} interrupted" if score.interrupted else "none interrupted"
+    return [
+        f"{score.done} of {score.tasks} tasks done, {cut}{left}",
+        f"longest wait {_seconds(score.wait_max_s)} (target {score.slo_target_s:g} s), about {score.broker_commands:,} broker commands",
+    ]
 
 
 def _seconds(wait: float | None) -> str:

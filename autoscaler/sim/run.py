@@ -73,7 +73,7 @@ def run(policies_at: PoliciesAt, trace: Trace, boot: Boot, *, seed: int = 0, ski
         ticks += 1
         turns.note(record)
         course.note(now, len(world.waiting), world.alive)
-        if (world.done == len(trace) and _at_rest(record)) or now > last_arrival + PATIENCE_SECONDS:
+        if (world.done == len(trace) and _at_rest(record, policy.replicas_min)) or now > last_arrival + PATIENCE_SECONDS:
             break
         upto = number + 1
         if skip:
@@ -102,11 +102,11 @@ def first_tick(at: float, interval_seconds: float) -> int:
     return number
 
 
-def _at_rest(record: Record) -> bool:
+def _at_rest(record: Record, replicas_min: int) -> bool:
     """The pool has the size that it keeps without work, and nobody is on the way out."""
     (decided,) = record.decision.pools
     leaving = len(decided.view.replicas) > decided.current or decided.view.exited
-    return not (leaving or decided.actions) and decided.recommended >= decided.desired == decided.current
+    return not (leaving or decided.actions) and decided.current <= replicas_min
 
 
 @dataclass(slots=True)

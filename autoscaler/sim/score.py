@@ -52,7 +52,7 @@ class Score:
     """Estimate: workers with Celery's default flags on Redis, without Flower and without what the autoscaler itself asks."""
 
     def plain(self) -> dict[str, Any]:
-        """For JSON: seconds to the millisecond."""
+        """For JSON: no more digits than mean something."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: round(value, 4) if isinstance(value, float) else value for name, value in values.items()}
 
@@ -102,14 +102,14 @@ def score_bounds(trace: Trace, slots: int, boot_seconds: float, target: float) -
     """The rows of those who know the future; they know no `replicas.max` either."""
     restart = boot_seconds + STOP_SECONDS
     return (
-        _score_plan("clairvoyant_zero_wait", zero_wait(trace, slots, restart), trace, slots, restart, target),
-        _score_plan("clairvoyant_slo", within_target(trace, slots, restart, target), trace, slots, restart, target),
+        _score_plan("clairvoyant_zero_wait", zero_wait(trace, slots, restart), trace, slots, target),
+        _score_plan("clairvoyant_slo", within_target(trace, slots, restart, target), trace, slots, target),
         _work_only(trace, slots, target),
     )
 
 
-def _score_plan(name: str, plan: Plan, trace: Trace, slots: int, restart_seconds: float, target: float) -> Score:
-    paid, starts = plan.worker_seconds(restart_seconds), len(plan.periods)
+def _score_plan(name: str, plan: Plan, trace: Trace, slots: int, target: float) -> Score:
+    paid, starts = plan.worker_seconds, len(plan.periods)
     return Score(
         policy=name,
         tasks=len(trace),
