@@ -106,7 +106,7 @@ def main() -> None:
     sizings = {name: sizing for name, sizing in SIZINGS.items() if args.sizing in name}
     runs: dict[str, list[Measured]] = {name: [] for name in sizings}
     print(f"{'trace':<22} {'sizing':<17} {'cost':>6} {'mean':>8} {'p95':>8} {'longest':>8} {'in 30 s':>7} {'starts':>7} {'cut':>4}")
-    for path in sorted(args.folder.glob(f"*{args.only}*.csv")):
+    for path in sorted(found for found in args.folder.glob("*.csv") if args.only in found.stem):
         for name, sizing in sizings.items():
             runs[name].append(measure(path, sizing, slots.get(path.stem, 1)))
             print(line(path.stem, name, runs[name][-1]), flush=True)

@@ -41,7 +41,7 @@ def simulate_trace(config: Path, asked: Asked, *, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    console = Console(soft_wrap=True)
+    console = Console(width=80, soft_wrap=True)
     console.print(table(result.scores))
     for line in (*picture(result.course), *verdict(result.scores[0])):
         console.print(line, markup=False, highlight=False)

@@ -8,7 +8,7 @@ from typing import Any
 from autoscaler.sim.run import Course
 from autoscaler.sim.score import Score
 
-WIDTH = 60
+WIDTH = 56
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
@@ -66,7 +66,7 @@ def table(scores: Sequence[Score]) -> Any:
     from rich.table import Table
 
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for name in ("policy", "hours", "x zero wait", "busy", "p95 wait", "longest", "in time", "starts", "most"):
+    for name in ("policy", "hours", "x 0-wait", "busy", "p95 wait", "longest", "in time", "starts", "most"):
         shown.add_column(name, justify="left" if name == "policy" else "right", no_wrap=name == "policy")
     zero_wait = next(score.worker_seconds for score in scores if score.policy == "clairvoyant_zero_wait")
     for score in scores:
