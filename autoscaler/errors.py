@@ -10,7 +10,8 @@
     |   |-- StartRefused         image, name, network or room: the text says which
     |   |-- ContainerGone        already what we wanted: becomes "nothing to do"
     |   `-- DryRun               dry run: becomes "nothing to do", and is not remembered as done
-    `-- LockHeld             another instance owns the state folder
+    |-- LockHeld             another instance owns the state folder
+    `-- TraceUnusable        a file of tasks for the simulator that cannot be used
 
 Errors of third-party libraries stop at the door they come from: each door raises one of these, chained with `from`.
 """
@@ -85,3 +86,7 @@ class DryRun(ActError):
 
 class LockHeld(AutoscalerError):
     """Another instance holds the lock on the state folder."""
+
+
+class TraceUnusable(AutoscalerError):
+    """A file of tasks cannot be used; the text has a line for each thing that is wrong."""

@@ -136,6 +136,21 @@ def history(pool: str | None, url: str, form: str, limit: int) -> None:
 
 
 @cli.command()
+@config_option
+@click.option("--pool", required=True, help="The pool whose settings are tried.")
+@click.option("--trace", required=True, type=click.Path(path_type=Path), help="CSV with a line for each task: arrival_s,runtime_s.")
+@click.option("--boot", default="3s", show_default=True, help="How long a worker takes to start, on average.")
+@click.option("--boot-spread", default=0.0, show_default=True, type=click.FloatRange(0, 1), help="Share of it left to chance.")
+@click.option("--seed", default=0, show_default=True, help="The same seed gives the same result.")
+@format_option
+def simulate(config: Path, form: str, **asked: Any) -> None:
+    """A trace of tasks under this configuration, on simulated time: what it costs, how long tasks wait."""
+    from autoscaler.cli.simulate import Asked, simulate_trace
+
+    simulate_trace(config, Asked(**asked), as_json=form == "json")
+
+
+@cli.command()
 def schema() -> None:
     """The JSON schema of config.yaml, for editors."""
     from autoscaler.config.schema import schema as build

@@ -7,6 +7,8 @@ and Flower's free answers give; without them the pool is not measured, and is si
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import replace
 
 from autoscaler.model import Flow, Replica
 
@@ -45,6 +47,23 @@ def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float) 
         arrivals=_waiting_looks(old.arrivals, started, waiting, arrived, now),
         arrival_rate=_rate(old, arrived, seconds),
     )
+
+
+def unchanged(old: Flow, busy: int, looks: Iterable[float]) -> Flow:
+    """The flow after looks at these times that all saw the same: nothing waiting, nothing begun or ended, `busy` slots in use.
+
+    What `measure` would have come to, look by look, to the last bit.
+    """
+    if old.at is None or not old.arrivals:
+        return old
+    at, busy_seconds, done, rate = old.at, old.busy_seconds, old.done, old.arrival_rate
+    for now in looks:
+        seconds = now - at
+        busy_seconds = _fade(busy_seconds, seconds) + busy * seconds
+        done = _fade(done, seconds)
+        rate += (0.0 - rate) * (1 - math.exp(-seconds / RATE_MEMORY_SECONDS))
+        at = now
+    return replace(old, at=at, busy_seconds=busy_seconds, done=done, arrival_rate=rate, arrivals=((at, old.arrivals[-1][1]),))
 
 
 def _living(replicas: tuple[Replica, ...], told: dict[str, tuple[int, int]], before: dict[str, tuple[int, int]]) -> list[str]:

@@ -6,6 +6,7 @@ their containers.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from autoscaler.model import (
@@ -104,10 +105,11 @@ def _window(old: PoolMemory, decided: PoolDecision, now: float) -> tuple[tuple[f
 
 def _thin(window: tuple[tuple[float, int], ...]) -> tuple[tuple[float, int], ...]:
     kept: list[tuple[float, int]] = []
+    least, most = math.inf, -math.inf
     for at, count in reversed(window):
-        counts = [c for _, c in kept]
-        if not counts or count > max(counts) or count < min(counts):
+        if count > most or count < least:
             kept.append((at, count))
+            least, most = min(least, count), max(most, count)
     return tuple(reversed(kept))
 
 

@@ -1,0 +1,10 @@
+"""A trace of tasks under a configuration, on simulated time: the daemon's own loop, with a small world behind its doors.
+
+    arrivals  a CSV file -> when each task comes and how long it runs
+    world     queue, replicas and what they run; satisfies the loop's eyes and hands
+    rest      which ticks may be left out, because nothing can change in them
+    run       moves the time and ticks
+    bounds    what somebody would pay who knows the future
+    score     both as the same row of figures
+    chart     the rows as a table, the run as a picture
+"""

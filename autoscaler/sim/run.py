@@ -1,0 +1,148 @@
+"""Moves simulated time: the daemon's own `tick` every interval, and what happens in the world in between.
+
+It ends when every task is done and the pool is back at the size it keeps without work, or at the latest two days after the last
+arrival, for settings under which it never gets there.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from autoscaler.loop import tick
+from autoscaler.model import ActionKind, Memory, Policies, PoolPolicy, Record
+from autoscaler.sim.arrivals import Trace
+from autoscaler.sim.rest import carry, rests_until
+from autoscaler.sim.world import Boot, World
+
+PATIENCE_SECONDS = 2 * 86400.0
+"""After the last arrival, for work that is never done."""
+SCHEDULE_SECONDS = 60.0
+"""How often the bounds are asked for anew: cron lines count in minutes."""
+
+PoliciesAt = Callable[[float], Policies]
+"""The policies with the bounds that hold so many seconds after the beginning of the trace; one pool only."""
+
+
+@dataclass(slots=True)
+class Course:
+    """What could be seen at each tick, for the chart."""
+
+    at: array[float] = field(default_factory=lambda: array("d"))
+    waiting: array[int] = field(default_factory=lambda: array("q"))
+    replicas: array[int] = field(default_factory=lambda: array("q"))
+
+    def note(self, now: float, waiting: int, replicas: int) -> None:
+        """One more tick."""
+        self.at.append(now)
+        self.waiting.append(waiting)
+        self.replicas.append(replicas)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A trace under one configuration, told to the end."""
+
+    world: World
+    course: Course
+    reversals: int
+    """How often the count turned from growing to shrinking or back."""
+    ticks: int
+    """Ticks that were made; the others were left out."""
+    seconds: float
+    """Simulated time."""
+
+
+def run(policies_at: PoliciesAt, trace: Trace, boot: Boot, *, seed: int = 0, skip: bool = True) -> Run:
+    """One trace from its beginning to its end; `skip` leaves out ticks that can change nothing."""
+    with _without_collector():
+        return _run(policies_at, trace, World(only(policies_at(0.0)), trace, boot, seed), skip=skip)
+
+
+def _run(policies_at: PoliciesAt, trace: Trace, world: World, *, skip: bool) -> Run:
+    policies = policies_at(0.0)
+    policy, memory, course, turns = only(policies), Memory(), Course(), Turns()
+    last_arrival = trace.arrivals[-1] if len(trace) else 0.0
+    interval, number, ticks = policies.interval_seconds, 0, 0
+    per_schedule = max(1, round(SCHEDULE_SECONDS / interval))
+    while True:
+        now = number * interval
+        if number % per_schedule == 0:
+            policies = policies_at(now)
+            policy = only(policies)
+        world.advance(now)
+        record, memory = tick(policies, memory, world, world, now)
+        ticks += 1
+        turns.note(record)
+        course.note(now, len(world.waiting), world.alive)
+        if (world.done == len(trace) and _at_rest(record, policy.replicas_min)) or now > last_arrival + PATIENCE_SECONDS:
+            break
+        upto = number + 1
+        if skip:
+            quiet = min(rests_until(policy, record, memory, interval), world.next_event(), last_arrival + PATIENCE_SECONDS)
+            upto = max(upto, min(first_tick(quiet, interval), (number // per_schedule + 1) * per_schedule))
+        if upto > number + 1:
+            memory = carry(memory, record, [n * interval for n in range(number + 1, upto)])
+        number = upto
+    world.close()
+    return Run(world, course, turns.count, ticks, world.now)
+
+
+def only(policies: Policies) -> PoolPolicy:
+    """The one pool that is simulated."""
+    (policy,) = policies.pools.values()
+    return policy
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Frozen values make no cycles, so looking for some would only cost a fifth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def first_tick(at: float, interval_seconds: float) -> int:
+    """The number of the first tick that is not before this moment.
+
+    >>> first_tick(4.0, 2.0), first_tick(4.1, 2.0)
+    (2, 3)
+    """
+    if at <= 0 or math.isinf(at):
+        return 0 if at <= 0 else 1 << 62
+    number = math.ceil(at / interval_seconds)
+    while number * interval_seconds < at:  # a rounding of the division
+        number += 1
+    while (number - 1) * interval_seconds >= at:
+        number -= 1
+    return number
+
+
+def _at_rest(record: Record, replicas_min: int) -> bool:
+    """The pool has the size that it keeps without work, and nobody is on the way out."""
+    (decided,) = record.decision.pools
+    leaving = len(decided.view.replicas) > decided.current or decided.view.exited
+    return not (leaving or decided.actions) and decided.current <= replicas_min
+
+
+@dataclass(slots=True)
+class Turns:
+    """Counts changes of direction."""
+
+    count: int = 0
+    direction: ActionKind | None = None
+
+    def note(self, record: Record) -> None:
+        """One more tick."""
+        kinds: Sequence[ActionKind] = [a.kind for a in record.decision.actions if a.kind in (ActionKind.START, ActionKind.DRAIN)]
+        if kinds:
+            self.count += self.direction is not None and kinds[0] is not self.direction
+            self.direction = kinds[0]

@@ -1,0 +1,286 @@
+"""The simulated world behind the loop's doors: one queue, and replicas that boot, take tasks, finish them and leave.
+
+It satisfies `loop.Eyes` and `loop.Hands`. Time is moved by `advance`, from event to event; what the loop does at a tick happens
+at that moment. It knows the truth about every task and asserts that none is lost.
+
+    arrival -> waiting -> running (a slot of a ready replica) -> done
+                  ^-----------'  its replica is killed: back to the head of the queue, to run again from the start
+
+    replica: booting -> ready -> draining (takes nothing new) -> leaving (stop_seconds after its last task) -> ended
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from autoscaler.model import (
+    Action,
+    ActionKind,
+    Container,
+    ContainerState,
+    Exit,
+    Known,
+    Observation,
+    Outcome,
+    Policies,
+    PoolPolicy,
+    QueueSight,
+    Result,
+    SourceSight,
+    Unknown,
+    WorkerSight,
+)
+from autoscaler.sim.arrivals import Trace
+
+STOP_SECONDS = 1.0
+"""From the signal to the exit of a worker that has nothing to finish."""
+_NONE_PREFETCHED = Known(0, 0.0, "sim")
+_YES, _NO = Known(True, 0.0, "sim"), Known(False, 0.0, "sim")
+_NOT_TOLD = Unknown("the simulated world has no ETA tasks")
+_UP = (SourceSight("flower", True, "", 0.0, 0.0), SourceSight("fleet", True, "", 0.0, 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """How long a replica takes from its start to its first task."""
+
+    mean_seconds: float = 3.0
+    spread: float = 0.0
+    """Share of it that is left to chance (exponential): 0 is always the mean, 1 is anything."""
+
+    def draws(self, seed: int) -> Iterator[float]:
+        """Boot times without end, the same for the same seed."""
+        chance = random.Random(seed)  # noqa: S311 - a simulation, not a secret
+        while True:
+            lucky = chance.expovariate(1.0) if self.spread else 1.0
+            yield self.mean_seconds * (1.0 - self.spread + self.spread * lucky)
+
+
+@dataclass(slots=True)
+class SimReplica:
+    """One simulated worker container."""
+
+    name: str
+    created: float
+    running: dict[int, float] = field(default_factory=dict)
+    """Task -> when it began."""
+    started: int = 0
+    finished: int = 0
+    ready: bool = False
+    draining: bool = False
+    in_line: bool = False
+    """Stands in the line of those that take the next tasks."""
+    ended: float | None = None
+
+
+class World:
+    """One pool, its queue and a trace."""
+
+    def __init__(self, policy: PoolPolicy, trace: Trace, boot: Boot, seed: int = 0) -> None:
+        self.pool, self.queues, self.slots = policy.name, policy.queues, policy.slots
+        self.trace = trace
+        self.now = 0.0
+        self.waits = array("d", bytes(8 * len(trace)))
+        """How long each task waited before it began (for the last time)."""
+        self.done = self.interrupted = self.arrived = self.running = 0
+        self.worker_seconds = self.busy_seconds = 0.0
+        """Of replicas that are gone, and of tasks that ended or were cut off."""
+        self.starts = self.alive = self.peak = 0
+        self.replicas: dict[str, SimReplica] = {}
+        """By name, those that ended and were not removed yet included."""
+        self.line: deque[SimReplica] = deque()
+        self.waiting: deque[int] = deque()
+        self._boots = boot.draws(seed)
+        self._events: list[tuple[float, int, Callable[..., None], SimReplica, int]] = []
+        self._serial = 0
+        self._containers: Known[tuple[Container, ...]] | None = None
+        self._listed: dict[str, Container] = {}
+        self._voices: dict[str, WorkerSight] = {}
+        self._changed: dict[str, SimReplica] = {}
+        """Replicas whose voice is not up to date."""
+
+    # -------------------------------------------------------- time
+
+    def next_event(self) -> float:
+        """When something happens by itself next; infinity when nothing will."""
+        arrival = self.trace.arrivals[self.arrived] if self.arrived < len(self.trace) else math.inf
+        return min(arrival, self._events[0][0]) if self._events else arrival
+
+    def advance(self, until: float) -> None:
+        """Let everything happen up to this moment, in order."""
+        arrivals, events = self.trace.arrivals, self._events
+        while (at := self.next_event()) <= until:
+            self.now = at
+            if events and events[0][0] <= at:
+                _, _, happen, replica, task = heapq.heappop(events)
+                happen(replica, task)
+            else:
+                self.waiting.append(self.arrived)
+                self.arrived += 1
+                assert arrivals[self.arrived - 1] == at
+            self._dispatch()
+        self.now = until
+        assert self.arrived == self.done + self.running + len(self.waiting), "a task was lost"
+
+    def _later(self, seconds: float, happen: Callable[..., None], replica: SimReplica, task: int = -1) -> None:
+        self._serial += 1  # events of one moment happen in the order in which they were caused
+        heapq.heappush(self._events, (self.now + seconds, self._serial, happen, replica, task))
+
+    # -------------------------------------------------------- tasks
+
+    def _dispatch(self) -> None:
+        """Waiting tasks go to ready replicas with a free slot in turn: who took one goes to the end of the line."""
+        while self.waiting and self.line:
+            replica = self.line.popleft()
+            replica.in_line = False
+            if replica.draining or replica.ended is not None:
+                continue
+            task = self.waiting.popleft()
+            self.waits[task] = self.now - self.trace.arrivals[task]
+            replica.running[task] = self.now
+            replica.started += 1
+            self.running += 1
+            self._changed[replica.name] = replica
+            self._later(self.trace.runtimes[task], self._finish, replica, task)
+            self._line_up(replica)
+
+    def _line_up(self, replica: SimReplica) -> None:
+        if replica.ready and not replica.draining and not replica.in_line and len(replica.running) < self.slots:
+            replica.in_line = True
+            self.line.append(replica)
+
+    def _finish(self, replica: SimReplica, task: int) -> None:
+        if replica.ended is not None:
+            return  # it was killed, and the task runs elsewhere or waits
+        self._end_task(replica, task)
+        replica.finished += 1
+        self.done += 1
+        self._changed[replica.name] = replica
+        self._line_up(replica)
+        self._leave_if_done(replica)
+
+    def _end_task(self, replica: SimReplica, task: int) -> None:
+        self.busy_seconds += self.now - replica.running.pop(task)
+        self.running -= 1
+
+    # -------------------------------------------------------- replicas
+
+    def _start(self, name: str) -> None:
+        assert name not in self.replicas, "two replicas of one name"
+        replica = SimReplica(name, self.now)
+        self.replicas[name] = replica
+        self.starts += 1
+        self.alive += 1
+        self.peak = max(self.peak, self.alive)
+        self._relist(replica)
+        self._later(next(self._boots), self._boot, replica)
+
+    def _boot(self, replica: SimReplica, _: int) -> None:
+        if replica.ended is None:
+            replica.ready = True
+            self._changed[replica.name] = replica
+            self._line_up(replica)
+
+    def _drain(self, replica: SimReplica) -> None:
+        if not replica.draining:
+            replica.draining = True
+            self._changed[replica.name] = replica
+            self._leave_if_done(replica)
+
+    def _leave_if_done(self, replica: SimReplica) -> None:
+        if replica.draining and not replica.running:
+            self._later(STOP_SECONDS, self._end, replica)
+
+    def _end(self, replica: SimReplica, _: int = -1) -> None:
+        if replica.ended is not None:
+            return
+        replica.ended = self.now
+        self.alive -= 1
+        self.worker_seconds += self.now - replica.created
+        self._changed.pop(replica.name, None)
+        self._voices.pop(f"celery@{replica.name}", None)
+        self._relist(replica)
+
+    def _kill(self, replica: SimReplica) -> None:
+        """What it runs goes back to the head of the queue, as it was."""
+        cut_off = sorted(replica.running)
+        for task in cut_off:
+            self._end_task(replica, task)
+        self.interrupted += len(cut_off)
+        self.waiting.extendleft(reversed(cut_off))
+        self._end(replica)
+        self._dispatch()
+
+    def close(self) -> None:
+        """The end of the simulation: what still runs is paid until now, what still waits has waited until now."""
+        for replica in self.replicas.values():
+            if replica.ended is None:
+                self.worker_seconds += self.now - replica.created
+                self.busy_seconds += sum(self.now - begun for begun in replica.running.values())
+        for task in (*self.waiting, *range(self.arrived, len(self.trace))):
+            self.waits[task] = max(0.0, self.now - self.trace.arrivals[task])
+
+    # -------------------------------------------------------- eyes
+
+    def look(self, policies: Policies, now: float) -> Observation:
+        """All of it, as Flower and the engine would tell it; what did not change is the same value as in the last look."""
+        self._update_voices()
+        if self._containers is None:
+            self._containers = Known(tuple(self._listed.values()), now, "fleet")
+        first, *others = self.queues
+        sights = {first: QueueSight(first, Known(len(self.waiting), now, "sim"))}
+        sights.update((queue, QueueSight(queue, _NONE_PREFETCHED)) for queue in others)
+        return Observation(now, sights, self._voices.copy(), self._containers, _UP)
+
+    def _update_voices(self) -> None:
+        for replica in self._changed.values():
+            if replica.ready:
+                self._voices[f"celery@{replica.name}"] = self._voice(replica)
+        self._changed.clear()
+
+    def _voice(self, replica: SimReplica) -> WorkerSight:
+        return WorkerSight(
+            name=f"celery@{replica.name}",
+            online=_YES,
+            running=Known(len(replica.running), self.now, "sim"),
+            reserved=_NONE_PREFETCHED,
+            scheduled=_NOT_TOLD,
+            draining=_YES if replica.draining else _NO,
+            slots=_NOT_TOLD,
+            started=Known(replica.started, self.now, "sim"),
+            finished=Known(replica.finished, self.now, "sim"),
+        )
+
+    def _relist(self, replica: SimReplica) -> None:
+        """The engine's list shows the replica as it is now."""
+        state = ContainerState.RUNNING if replica.ended is None else ContainerState.EXITED
+        code = None if replica.ended is None else 0
+        self._listed[replica.name] = Container(replica.name, replica.name, self.pool, state, replica.created, "sim", code)
+        self._containers = None
+
+    # -------------------------------------------------------- hands
+
+    def act(self, actions: tuple[Action, ...], now: float) -> tuple[Outcome, ...]:
+        """Do it at once; nothing is ever refused here."""
+        return tuple(self._do(action) for action in actions)
+
+    def _do(self, action: Action) -> Outcome:
+        match action.kind:
+            case ActionKind.START:
+                self._start(action.replica)
+            case ActionKind.DRAIN:
+                self._drain(self.replicas[action.replica])
+            case ActionKind.KILL:
+                self._kill(self.replicas[action.replica])
+            case ActionKind.REMOVE:
+                assert self.replicas.pop(action.replica).ended is not None, "a running replica was removed"
+                del self._listed[action.replica]
+                self._containers = None
+                return Outcome(action, Result.DONE, self.now, exit=Exit(0))
+        return Outcome(action, Result.DONE, self.now)
