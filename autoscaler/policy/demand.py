@@ -17,9 +17,6 @@ from autoscaler.policy.reasons import Reason
 SLOW_RATE = 0.001
 """Tasks per second below which a pool counts as asleep: spare replicas are kept only above it."""
 
-SHORTEST_RUNTIME_SECONDS = 0.001
-"""Tasks that begin and end between two looks are never seen running, and measure as taking no time at all."""
-
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -135,7 +132,6 @@ def by_target_wait(work: Load, policy: PoolPolicy) -> Need:
     if runtime is None:
         why = "how long tasks take is not known yet" if flow.is_measured else "nobody counts started tasks, so none may wait"
         return Need(wanted, Reason.BACKLOG_ABOVE_THRESHOLD, f" ({why})")
-    runtime = max(SHORTEST_RUNTIME_SECONDS, runtime)
     new = max((_new_slots(work, group, target, runtime) for group in _groups(work)), default=float(work.waiting - work.free))
     because = f", tasks of {runtime:.1f} s, each to start within {target:g} s"
     return Need(min(wanted, work.slots + max(0.0, new)), Reason.TARGET_WAIT, because)

@@ -100,13 +100,6 @@ def test_without_counters_nothing_may_wait():
     assert "nobody counts" in made.steps[0].because
 
 
-def test_tasks_too_short_to_be_seen_running():
-    """They measure as taking no time at all, and the pool starts with one replica for any number of them."""
-    flow = Flow(at=NOW, busy_seconds=0.0, done=5.0, started=5, finished=5, arrivals=((NOW - 1, 5), (NOW, 25)))
-    need = by_target_wait(Load(20, 0, 0, 0, 0, 1.0, flow, lead_seconds=3.0), a_policy(sizing=TEN_SECONDS))
-    assert 0 < need.slots < 1
-
-
 def test_short_tasks_are_left_to_present_workers():
     """Ten tasks of a tenth of a second need no second worker to start within ten seconds."""
     quick = Flow(at=NOW - 2, counters=(("a", 500, 500),), started=500, finished=500, busy_seconds=50.0, done=500.0)
