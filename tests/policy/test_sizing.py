@@ -12,7 +12,7 @@ from builders import NOW, a_policy, after, calm, container, decided, fleet, poli
 from autoscaler.model import BacklogPerReplica, Damping, Flow, Memory, Phase, PoolMemory, Replica, TargetWait, Thresholds
 from autoscaler.policy.decide import decide
 from autoscaler.policy.demand import Load, by_target_wait
-from autoscaler.policy.flow import measure
+from autoscaler.policy.flow import measure, unchanged
 from autoscaler.policy.foresight import foresee
 from autoscaler.policy.reasons import Reason
 
@@ -171,6 +171,16 @@ def test_tasks_too_short_to_be_seen_running():
     work = Load(waiting=3, busy_least=0, busy_most=0, slots=1, replicas=1, oldest_wait_seconds=2.0, flow=flow, lead_seconds=5.0)
 
     assert by_target_wait(work, a_policy(sizing=TEN_SECONDS)).slots == 3
+
+
+def test_looks_that_saw_the_same_may_be_told_at_once():
+    """To the last bit, so that a simulation may leave them out."""
+    busy = (a_replica("a", 2, 9, 7, slots=2), a_replica("b", 1, 4, 3, slots=2))
+    flow = told = measure(measure(Flow(), busy, 3, NOW), busy, 0, NOW + 1.1)
+    times = [NOW + 1.1 + 0.7 * n for n in range(1, 400)]
+    for at in times:
+        flow = measure(flow, busy, 0, at)
+    assert unchanged(told, 3, times) == flow
 
 
 def test_looks_are_bounded():
