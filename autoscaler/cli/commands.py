@@ -176,7 +176,7 @@ def healthcheck(url: str) -> None:
 @cli.command()
 @click.option("--fleet", type=click.Choice(["process", "docker"]), default="process", show_default=True)
 @click.option("--tasks", default=240, show_default=True, type=click.IntRange(1, 100_000), help="Tasks to send in all.")
-@click.option("--image", default=None, help="Worker image for --fleet docker.")
+@click.option("--image", default=None, help="Worker image for --fleet docker; otherwise that of examples/worker.")
 def demo(fleet: str, tasks: int, image: str | None) -> None:
     """A real burst through a real Redis, Flower, Celery and this daemon, with a report."""
     from autoscaler.demo import run_demo

@@ -19,6 +19,8 @@ from autoscaler.fleet.process import ProcessFleet
 
 PACKAGE = Path(__file__).parents[1]
 METRICS_PORT = 9100
+EXAMPLE_IMAGE = "celery-worker-example:latest"
+"""What workers of `--fleet docker` run in where no image is named: the one of examples/worker, which Compose builds, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +56,13 @@ def _processes() -> Workplace:
 def _containers(image: str | None) -> Workplace:
     from autoscaler.fleet.docker import DockerFleet
 
-    if not image:
-        raise DemoFailed("--fleet docker needs --image: one with python, celery[redis] and prometheus-client; the app is mounted into it")
     host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    gateway = _gateway(host)
     return Workplace(
         settings={"type": "docker", "host": host},
-        address=_gateway(host),
+        address=gateway,
         worker={
-            "image": image,
+            "image": image or _example(host),
             "volumes": [f"{PACKAGE}:/demo/{PACKAGE.name}:ro"],
             "environment": {"PYTHONPATH": "/demo"},
             "metrics_port": METRICS_PORT,
@@ -83,3 +84,17 @@ def _gateway(host: str) -> str:
     except (docker.errors.DockerException, requests.RequestException, LookupError) as error:
         raise DemoFailed(f"no Docker engine with a default network answers at {host}: start one, or use --fleet process") from error
 
+
+def _example(host: str) -> str:
+    """The example image, if the engine has it."""
+    import docker
+    import requests
+
+    try:
+        docker.APIClient(host, timeout=10).inspect_image(EXAMPLE_IMAGE)
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise DemoFailed(
+            f"the engine has no image {EXAMPLE_IMAGE}: build it with "
+            "`docker build -f examples/worker/Dockerfile -t celery-worker-example .`, or name one with python, celery[redis] and prometheus-client by --image; the app is mounted into it"
+        ) from error
+    return EXAMPLE_IMAGE

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
 from pathlib import Path
 
@@ -79,12 +82,44 @@ def test_ended_in_the_middle(demo: subprocess.Popen[str], tmp_path: Path, number
     assert list(tmp_path.iterdir()) == []
 
 
-def test_docker_needs_an_image() -> None:
-    """Without an image the demo says what it needs, and starts nothing."""
+class EmptyEngine(BaseHTTPRequestHandler):
+    """An engine with a default network and no images."""
+
+    def do_GET(self) -> None:
+        """Answer the two questions that the demo asks before it starts anything."""
+        answers = {"version": {"ApiVersion": "1.44"}, "bridge": {"IPAM": {"Config": [{"Gateway": "127.0.0.1"}]}}}
+        body = answers.get(self.path.rpartition("/")[2])
+        text = json.dumps(body or {"message": "No such image"}).encode()
+        self.send_response(200 if body else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+def test_docker_says_how_to_get_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the engine lacks the example image, the demo says how it is built, and starts nothing."""
     out = StringIO()
+    with HTTPServer(("127.0.0.1", 0), EmptyEngine) as engine:
+        threading.Thread(target=engine.serve_forever, daemon=True).start()
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{engine.server_port}")
+        ended = run_demo("docker", 24, None, out)
+        engine.shutdown()
+
+    assert ended == 1
+    assert "docker build -f examples/worker/Dockerfile -t celery-worker-example ." in out.getvalue()
+
+
+def test_docker_needs_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an engine the demo says so, and what to use instead."""
+    out = StringIO()
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
 
     assert run_demo("docker", 24, None, out) == 1
-    assert "--fleet docker needs --image" in out.getvalue()
+    assert "use --fleet process" in out.getvalue()
 
 
 def test_failed_demo_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
