@@ -95,6 +95,7 @@ def _example(host: str) -> str:
     except (docker.errors.DockerException, requests.RequestException) as error:
         raise DemoFailed(
             f"the engine has no image {EXAMPLE_IMAGE}: build it with "
-            "`docker build -f examples/worker/Dockerfile -t celery-worker-example .`, or name one with python, celery[redis] and prometheus-client by --image; the app is mounted into it"
+            "`docker build -f examples/worker/Dockerfile -t celery-worker-example .`, "
+            "or name one with python, celery[redis] and prometheus-client by --image; the app is mounted into it"
         ) from error
     return EXAMPLE_IMAGE
