@@ -30,6 +30,7 @@ ALL_OFFLINE = (
     "Flower counts every worker offline at once, which tells of Flower or its broker, not of the workers: "
     "it hears them again by itself once both are back, or restart Flower"
 )
+DEAF = "Flower hears none of the workers that it calls online: it repeats old answers, so its numbers are not believed; restart Flower"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def merge(
 ) -> tuple[dict[str, QueueSight], dict[str, WorkerSight]]:
     """Every wanted queue and every worker that any source knows, as readings."""
     seen = {name: answer.reading(now, max_age_seconds) for name, answer in answers.items()}
-    depth = {name: sight for name, sight in seen.items() if _gives_depth(name, depth_from)}
+    depth = {name: _undeceived(name, sight, max_age_seconds) for name, sight in seen.items() if _gives_depth(name, depth_from)}
     found = {queue: _queue(queue, depth, seen) for queue in queues}
     heard = [_Witness(name, sight, max_age_seconds) for name, sight in seen.items() if not isinstance(sight, Unknown)]
     heard.sort(key=lambda witness: not witness.is_page)
@@ -92,6 +93,13 @@ def _queue(queue: str, depth: Mapping[str, Reading[Sight]], seen: Mapping[str, R
         waiting=_greatest([*waiting, *untold]) or Unknown("no source is asked for depths: add the broker under `brokers:`"),
         unacked=_greatest(unacked) or Unknown("no broker is read directly"),
     )
+
+
+def _undeceived(name: str, sight: Reading[Sight], max_age_seconds: float) -> Reading[Sight]:
+    """Flower's depths are doubted while it hears none of the workers that it calls online: then it repeats old answers."""
+    if name != FLOWER or not isinstance(sight, Known) or not _Witness(name, sight, max_age_seconds).is_deaf:
+        return sight
+    return Stale(sight.value, sight.at, sight.source, DEAF)
 
 
 def _told(seen: Mapping[str, Reading[T]]) -> list[Known[T] | Stale[T]]:
@@ -142,6 +150,12 @@ class _Witness:
         self._made: dict[tuple[type, Any], Reading[Any]] = {}
         self._hears_beats = any(voice.heard_at is not None for voice in self.voices.values())
         self._all_offline = len(self.voices) > 1 and all(voice.online is False for voice in self.voices.values())
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether it calls workers online and has heard none of them for too long."""
+        online = [voice for voice in self.voices.values() if voice.online]
+        return self._hears_beats and bool(online) and all(voice.heard_at is not None and self._silence(voice) for voice in online)
 
     def testimony(self, voice: Voice) -> tuple[Reading[Any], ...]:
         """What it says about one worker, in the order of FIELDS."""

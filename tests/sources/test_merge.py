@@ -6,7 +6,7 @@ import pytest
 
 from autoscaler.model import Known, QueueSight, Reading, Stale, Unknown, WorkerSight
 from autoscaler.sources.flower import NOT_LISTED
-from autoscaler.sources.merge import ALL_OFFLINE, Answer, DepthFrom, merge
+from autoscaler.sources.merge import ALL_OFFLINE, DEAF, Answer, DepthFrom, merge
 from autoscaler.sources.sight import Sight, Voice
 
 NOW = 1000.0
@@ -238,6 +238,38 @@ class TestSilence:
     def test_without_heartbeats_status_is_believed(self) -> None:
         """Where no heartbeat can be seen at all, Flower's status stands for it."""
         assert workers(flower(Voice("a", online=True, running=0)))["a"].running == Known(0, NOW, "flower")
+
+
+class TestDeafFlower:
+    """A Flower that repeats old answers calls its workers online and hears none of them."""
+
+    OLD = Voice("a", online=True, running=0, heard_at=NOW - 30, heard_every=2.0)
+
+    def test_its_depths_are_not_believed(self) -> None:
+        """An old zero must not hide new work."""
+        seen = queue(answered("flower", queues={"mail": 0}, voices={"a": self.OLD})).waiting
+
+        assert isinstance(seen, Stale)
+        assert seen.why == DEAF
+
+    @pytest.mark.parametrize("voice", [HEARD, Voice("b", online=True, running=0)], ids=["one is heard", "one has just come"])
+    def test_one_voice_is_enough(self, voice: Voice) -> None:
+        """While it hears anybody, or somebody has just come, it is not deaf."""
+        seen = queue(answered("flower", queues={"mail": 0}, voices={"a": self.OLD, voice.name + "2": voice})).waiting
+
+        assert isinstance(seen, Known)
+
+    def test_workers_that_left_do_not_count(self) -> None:
+        """Old names that it calls offline say nothing about its hearing."""
+        gone = Voice("a", online=False, heard_at=NOW - 3000, heard_every=2.0)
+
+        assert isinstance(queue(answered("flower", queues={"mail": 0}, voices={"a": gone})).waiting, Known)
+
+    def test_the_broker_still_tells(self) -> None:
+        """What the broker says is known all the same."""
+        deaf = answered("flower", queues={"mail": 0}, voices={"a": self.OLD})
+
+        assert queue(deaf, answered("broker:b", queues={"mail": 4})).waiting == Known(4, NOW, "broker:b")
 
 
 class TestPages:
