@@ -36,13 +36,25 @@ API_CLOSED = (
     "or set FLOWER_UNAUTHENTICATED_API=true in Flower's environment"
 )
 
+PATIENCE_SECONDS = 10.0
+"""How long a heartbeat may stand still from the first look on before that counts as silence."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Pulse:
     """What is remembered of one worker from look to look."""
 
     newest: float | None
-    moved_at: float | None
+    since: float
+    """When this newest heartbeat was first seen."""
+    moved: bool
+    """It was seen to come; otherwise it stood there on the first look, and may be of any age."""
+
+    def heard_at(self, now: float) -> float | None:
+        """When the worker was last heard: unknown at first, but a heartbeat that keeps standing still was at best heard then."""
+        if self.newest is None or not (self.moved or now - self.since > PATIENCE_SECONDS):
+            return None
+        return self.since
 
 
 class FlowerSource:
@@ -102,7 +114,8 @@ class FlowerSource:
         self._pulses = None if isinstance(workers, SightError) else _pulses(self._pulses, workers.entries, now)
         heard = self._pulses or {}
         seen = _entries(workers)
-        return {name: _voice(name, up, seen.get(name), counts.get(name, Numbers()), heard.get(name)) for name, up in online.items()}
+        heard_at = {name: pulse.heard_at(now) for name, pulse in heard.items()}
+        return {name: _voice(name, up, seen.get(name), counts.get(name, Numbers()), heard_at.get(name)) for name, up in online.items()}
 
 
 def _client(settings: FlowerSettings) -> tuple[httpx.AsyncClient, bool]:
@@ -128,12 +141,14 @@ def _pulses(before: Mapping[str, _Pulse] | None, workers: Mapping[str, Beat], no
     pulses = {}
     for name, beat in workers.items():
         last = (before or {}).get(name)
-        moved = before is not None and beat.newest is not None and (last is None or last.newest != beat.newest)
-        pulses[name] = _Pulse(beat.newest, now if moved else last.moved_at if last else None)
+        if last is None or last.newest != beat.newest:
+            pulses[name] = _Pulse(beat.newest, now, moved=before is not None)
+        else:
+            pulses[name] = last
     return pulses
 
 
-def _voice(name: str, online: bool | None, beat: Beat | None, counts: Numbers, pulse: _Pulse | None) -> Voice:
+def _voice(name: str, online: bool | None, beat: Beat | None, counts: Numbers, heard_at: float | None) -> Voice:
     return Voice(
         name=name,
         online=online,
@@ -141,7 +156,7 @@ def _voice(name: str, online: bool | None, beat: Beat | None, counts: Numbers, p
         reserved=counts.reserved,
         started=counts.started,
         finished=counts.finished,
-        heard_at=pulse.moved_at if pulse else None,
+        heard_at=heard_at,
         heard_every=beat.every if beat else None,
     )
 

@@ -304,9 +304,13 @@ class TestHeartbeats:
         """A newest heartbeat that changed was heard at this look, by our clock, and stays so until the next."""
         assert self.heard(beating(9.0), {}, {}, beating(15.0)) == [None, NOW + 2, NOW + 2, NOW + 2, NOW + 8]
 
-    def test_frozen_heartbeat_is_never_heard(self) -> None:
-        """A worker that does not move since our start is not heard, whatever its status says."""
+    def test_frozen_heartbeat_is_not_heard(self) -> None:
+        """A worker that has not moved since our start is not heard, whatever its status says."""
         assert self.heard({}, {}, {}) == [None, None, None, None]
+
+    def test_a_heartbeat_that_stands_still_is_silence(self) -> None:
+        """After ten seconds without movement the worker was at best heard when we began to look: Flower repeats old answers."""
+        assert self.heard(*[{}] * 7) == [None] * 6 + [NOW, NOW]
 
     @pytest.mark.parametrize("skew", [-86400.0, 0.0, 86400.0])
     def test_skewed_clock_changes_nothing(self, skew: float) -> None:
