@@ -40,9 +40,10 @@ def remember(memory: Memory, record: Record) -> Memory:
 def resume(memory: Memory) -> Memory:
     """Memory from the journal as a fresh start may use it: windows begin anew with the current size.
 
-    So a restart never scales down inside the stabilization window, however long the daemon was away.
+    So a restart never scales down inside the stabilization window, however long the daemon was away. Starts that were ordered
+    and are not in the list by now died with the daemon that ordered them: they are not waited for.
     """
-    return Memory({name: replace(pool, recommendations=()) for name, pool in memory.pools.items()})
+    return Memory({name: replace(pool, recommendations=(), pending=()) for name, pool in memory.pools.items()})
 
 
 def _of_pool(record: Record, pool: str) -> tuple[Outcome, ...]:

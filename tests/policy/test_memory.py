@@ -183,6 +183,13 @@ def test_blind_ticks_do_not_forget():
     assert (("a", "b"), 2, 1) == (kept.ready, kept.failures, len(kept.drains))
 
 
+def test_starts_that_died_with_the_daemon_are_not_waited_for():
+    """kill -9 between ordering four starts and carrying them out: the next daemon orders what is missing at once."""
+    memory = resume(after(policies(), seen(waiting=4), Memory(), NOW, result=Result.PENDING))
+
+    assert len(decided(a_policy(), seen(waiting=4), memory, NOW + 3).actions) == 4
+
+
 def test_a_resumed_memory_begins_its_window_anew():
     """After a restart the present size is the first recommendation, however long the daemon was away."""
     memory = resume(Memory({"p": PoolMemory(recommendations=((NOW - 9999, 0),), ready=("p0",))}))
