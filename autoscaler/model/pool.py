@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from autoscaler.model.sight import Container, QueueSight
 
@@ -83,9 +84,13 @@ class Flow:
         return self.busy_seconds / self.done if self.done > 1e-6 and self.busy_seconds > 1e-6 else None
 
 
-@dataclass(frozen=True, slots=True)
+SERVING = (Phase.STARTING, Phase.READY, Phase.LOST)
+"""Phases of replicas that serve or will; draining ones are on their way out."""
+
+
+@dataclass(frozen=True)
 class PoolView:
-    """One pool in one look: containers joined with workers and queues."""
+    """One pool in one look: containers joined with workers and queues. Sums over the replicas are made once."""
 
     pool: str
     queues: tuple[QueueSight, ...]
@@ -106,19 +111,24 @@ class PoolView:
 
     def of(self, *phases: Phase) -> tuple[Replica, ...]:
         """The replicas in these phases."""
-        return tuple(r for r in self.replicas if r.phase in phases)
+        return tuple([r for r in self.replicas if r.phase in phases])
+
+    @cached_property
+    def serving(self) -> tuple[Replica, ...]:
+        """Replicas that serve or will: starting, ready and lost."""
+        return self.of(*SERVING)
 
     @property
     def current(self) -> int:
-        """Replicas that serve or will: starting, ready and lost; draining ones are on their way out."""
-        return len(self.of(Phase.STARTING, Phase.READY, Phase.LOST))
+        """How many serve or will."""
+        return len(self.serving)
 
-    @property
+    @cached_property
     def slots(self) -> int:
         """Tasks that the present replicas can run at once."""
-        return sum(r.slots for r in self.of(Phase.STARTING, Phase.READY))
+        return sum([r.slots for r in self.serving if r.phase is not Phase.LOST])
 
-    @property
+    @cached_property
     def busy(self) -> int:
         """Slots that are known to be in use on replicas that stay."""
-        return sum(min(r.slots, r.running + r.reserved) for r in self.of(Phase.READY) if r.running is not None)
+        return sum([min(r.slots, r.running + r.reserved) for r in self.serving if r.phase is Phase.READY and r.running is not None])

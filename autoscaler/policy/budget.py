@@ -16,7 +16,7 @@ from autoscaler.policy.rules import Proposal
 
 def share(proposals: tuple[Proposal, ...], max_replicas: int) -> tuple[Proposal, ...]:
     """The proposals with their counts cut so that all together stay within `max_replicas`."""
-    if sum(p.count for p in proposals) + _draining(proposals) <= max_replicas:
+    if sum([p.count for p in proposals]) + _draining(proposals) <= max_replicas:
         return proposals
     kept = _shrink([min(p.count, p.current) for p in proposals], proposals, max_replicas)
     granted = _give_way(_grow(kept, proposals, max_replicas), proposals)
@@ -25,7 +25,7 @@ def share(proposals: tuple[Proposal, ...], max_replicas: int) -> tuple[Proposal,
 
 
 def _draining(proposals: tuple[Proposal, ...]) -> int:
-    return sum(len(p.view.of(Phase.DRAINING)) for p in proposals)
+    return sum([r.phase is Phase.DRAINING for p in proposals for r in p.view.replicas])
 
 
 def _shrink(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> list[int]:

@@ -6,9 +6,8 @@ A plain pure function: no I/O, no clock, no randomness, no logging. Asked twice 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
-from autoscaler.model import Decision, Memory, Observation, Policies, PoolDecision, PoolMemory, PoolPolicy, Step
+from autoscaler.model import Decision, Memory, Observation, Policies, PoolDecision, PoolMemory, PoolPolicy, PoolView, Step
 from autoscaler.policy import rules
 from autoscaler.policy.budget import share
 from autoscaler.policy.demand import demand
@@ -40,12 +39,10 @@ def decide(policies: Policies, seen: Observation, memory: Memory, now: float) ->
 def propose(policy: PoolPolicy, look: Census, memory: PoolMemory, now: float, interval_seconds: float) -> Proposal:
     """One pool through demand, activation and the rules."""
     pool = view(policy, look, memory, now)
-    proposal = Proposal(policy, pool, memory, now, current=pool.current, count=pool.current)
     if not pool.fleet_seen:
-        return _hands_off(proposal)
-    proposal = _always(proposal, demand(policy, pool, lead_seconds=memory.boot_seconds + interval_seconds))
-    proposal = proposal.take(rules.activation(proposal))
-    proposal = _recommend(proposal)
+        return Proposal.begin(policy, pool, memory, now, _hands_off(pool))
+    needed = demand(policy, pool, lead_seconds=memory.boot_seconds + interval_seconds)
+    proposal = Proposal.begin(policy, pool, memory, now, needed, rules.activation(pool, needed.after))
     for rule in RULES:
         proposal = proposal.take(rule(proposal))
     return proposal
@@ -74,16 +71,5 @@ def settle(proposal: Proposal, instance: str) -> PoolDecision:
     )
 
 
-def _hands_off(proposal: Proposal) -> Proposal:
-    step = Step("fleet", proposal.count, proposal.count, Reason.FLEET_UNSEEN, "; ".join(proposal.view.blind))
-    return _recommend(_always(proposal, step))
-
-
-def _always(proposal: Proposal, step: Step) -> Proposal:
-    """Keep a step even where it changes nothing: the trace always begins with the demand."""
-    return replace(proposal, count=step.after, steps=(*proposal.steps, step))
-
-
-def _recommend(proposal: Proposal) -> Proposal:
-    """What stands now is the recommendation: it enters the stabilization window."""
-    return replace(proposal, recommended=proposal.count)
+def _hands_off(pool: PoolView) -> Step:
+    return Step("fleet", pool.current, pool.current, Reason.FLEET_UNSEEN, "; ".join(pool.blind))

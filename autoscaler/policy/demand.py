@@ -61,8 +61,8 @@ def load(view: PoolView, lead_seconds: float = 0.0) -> Load:
     Prefetched tasks cannot move to another worker, so they fill slots of the worker that holds them and ask for no new one.
     A lost replica is doubtful: it offers no slot to a waiting task, and is as good as full when fewer are considered.
     """
-    unknown = sum(r.slots for r in view.of(Phase.STARTING, Phase.READY) if r.running is None)
-    lost = sum(r.slots for r in view.of(Phase.LOST))
+    unknown = sum([r.slots for r in view.serving if r.running is None and r.phase is not Phase.LOST])
+    lost = sum([r.slots for r in view.serving if r.phase is Phase.LOST])
     busy = view.busy + lost
     return Load(view.waiting, busy, busy + unknown, view.slots + lost, view.current, view.oldest_wait_seconds, view.flow, lead_seconds)
 
@@ -84,7 +84,10 @@ def demand(policy: PoolPolicy, view: PoolView, lead_seconds: float = 0.0) -> Ste
     if up < work.replicas and work.waiting > _may_wait(policy):
         because = f"{work.numbers}: {up} would do, but not while more than {_may_wait(policy)} wait"
         return _step(work, work.replicas, Reason.BACKLOG_HOLDS, because)
-    down = _replicas(_with_spare(size(replace(work, busy_least=work.busy_most), policy), work, policy).slots, policy)
+    down = up
+    if work.busy_most > work.busy_least:
+        doubtful = size(replace(work, busy_least=work.busy_most), policy)
+        down = _replicas(_with_spare(doubtful, work, policy).slots, policy)
     if up < work.replicas <= down:
         because = f"{work.numbers}: nobody can say what {_silent(view)} of {work.replicas} replicas are running"
         return _step(work, work.replicas, Reason.BUSY_UNKNOWN, because)
@@ -203,4 +206,4 @@ def _step(work: Load, after: int, reason: Reason, because: str) -> Step:
 
 
 def _silent(view: PoolView) -> int:
-    return sum(1 for r in view.of(Phase.STARTING, Phase.READY, Phase.LOST) if r.running is None)
+    return sum(1 for r in view.serving if r.running is None)

@@ -26,27 +26,50 @@ def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float) 
     A worker that is seen for the first time counts from its own start, unless this is the first look of all: then what it did
     before is not ours to know.
     """
-    told = {r.name: (r.started, r.finished) for r in replicas if r.started is not None and r.finished is not None}
-    if not told and not old.is_measured:
+    counters, newly_started, newly_finished = _count(old, replicas)
+    if not counters and not old.is_measured:
         return old
-    before = {name: (started, finished) for name, started, finished in old.counters}
-    if old.at is None:
-        before = told
-    started = old.started + sum(max(0, s - before.get(name, (0, 0))[0]) for name, (s, _) in told.items())
-    newly_finished = sum(max(0, f - before.get(name, (0, 0))[1]) for name, (_, f) in told.items())
+    started = old.started + newly_started
     seconds = max(0.0, now - old.at) if old.at is not None else 0.0
-    busy = sum(min(r.slots, r.running) for r in replicas if r.running is not None)
+    fading = math.exp(-seconds / RUNTIME_MEMORY_SECONDS)
     arrived = max(started + waiting, old.arrivals[-1][1] if old.arrivals else 0)
     return Flow(
         at=now,
-        counters=tuple((name, *told.get(name, before.get(name, (0, 0)))) for name in _living(replicas, told, before)),
+        counters=counters,
         started=started,
         finished=old.finished + newly_finished,
-        busy_seconds=_fade(old.busy_seconds, seconds) + busy * seconds,
-        done=_fade(old.done, seconds) + newly_finished,
+        busy_seconds=old.busy_seconds * fading + running(replicas) * seconds,
+        done=old.done * fading + newly_finished,
         arrivals=_waiting_looks(old.arrivals, started, waiting, arrived, now),
         arrival_rate=_rate(old, arrived, seconds),
     )
+
+
+def running(replicas: Iterable[Replica]) -> int:
+    """Slots known to run a task, on draining replicas too."""
+    return sum([min(r.slots, r.running) for r in replicas if r.running is not None])
+
+
+def _count(old: Flow, replicas: tuple[Replica, ...]) -> tuple[tuple[tuple[str, int, int], ...], int, int]:
+    """The replicas' counters, and how many tasks they started and finished since the last look.
+
+    A replica that is silent for a while keeps its last counters.
+    """
+    before = {name: (started, finished) for name, started, finished in old.counters}
+    counters: list[tuple[str, int, int]] = []
+    newly_started = newly_finished = 0
+    for r in replicas:
+        was = before.get(r.name)
+        if r.started is None or r.finished is None:
+            if was:
+                counters.append((r.name, *was))
+            continue
+        counters.append((r.name, r.started, r.finished))
+        if was is None:
+            was = (r.started, r.finished) if old.at is None else (0, 0)
+        newly_started += max(0, r.started - was[0])
+        newly_finished += max(0, r.finished - was[1])
+    return tuple(counters), newly_started, newly_finished
 
 
 def unchanged(old: Flow, busy: int, looks: Iterable[float]) -> Flow:
@@ -59,20 +82,12 @@ def unchanged(old: Flow, busy: int, looks: Iterable[float]) -> Flow:
     at, busy_seconds, done, rate = old.at, old.busy_seconds, old.done, old.arrival_rate
     for now in looks:
         seconds = now - at
-        busy_seconds = _fade(busy_seconds, seconds) + busy * seconds
-        done = _fade(done, seconds)
+        fading = math.exp(-seconds / RUNTIME_MEMORY_SECONDS)
+        busy_seconds = busy_seconds * fading + busy * seconds
+        done *= fading
         rate += (0.0 - rate) * (1 - math.exp(-seconds / RATE_MEMORY_SECONDS))
         at = now
     return replace(old, at=at, busy_seconds=busy_seconds, done=done, arrival_rate=rate, arrivals=((at, old.arrivals[-1][1]),))
-
-
-def _living(replicas: tuple[Replica, ...], told: dict[str, tuple[int, int]], before: dict[str, tuple[int, int]]) -> list[str]:
-    """Replicas whose counters are known; one that is silent for a while keeps its last ones."""
-    return [r.name for r in replicas if r.name in told or r.name in before]
-
-
-def _fade(amount: float, seconds: float) -> float:
-    return amount * math.exp(-seconds / RUNTIME_MEMORY_SECONDS)
 
 
 def _rate(old: Flow, arrived: int, seconds: float) -> float:
@@ -89,14 +104,14 @@ def _waiting_looks(
 
     Of looks between which nothing arrived the first and the last are enough.
     """
+    if not waiting:
+        return ((now, arrived),)
     kept = list(looks)
     if len(kept) > 1 and kept[-2][1] == kept[-1][1] == arrived:
         kept.pop()
     kept.append((now, arrived))
     while len(kept) > 1 and kept[1][1] <= started:
         kept.pop(0)
-    if not waiting:
-        kept = kept[-1:]
     if len(kept) > LOOKS_MAX:
         kept.pop(1)
     return tuple(kept)

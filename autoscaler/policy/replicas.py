@@ -13,6 +13,7 @@ from typing import TypeVar
 from autoscaler.model import (
     Container,
     ContainerState,
+    Drain,
     Flow,
     Known,
     Observation,
@@ -73,10 +74,10 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float) -
     seen = all_seen.seen
     queues = tuple(seen.queues.get(q) or QueueSight(q, Unknown("it was not looked at")) for q in policy.queues)
     containers = all_seen.by_pool.get(policy.name, ())
-    running = tuple(c for c in containers if c.state is ContainerState.RUNNING)
-    replicas = tuple(_replica(c, policy, all_seen, memory, now) for c in running)
+    past = _Past({d.replica: d for d in memory.drains}, frozenset(memory.ready), dict(memory.silent))
+    replicas = tuple([_replica(c, policy, all_seen, past, now) for c in containers if c.state is ContainerState.RUNNING])
     replicas += _ordered(policy, containers, memory, now)
-    waiting = sum(known(q.waiting) or 0 for q in queues)
+    waiting = sum([known(q.waiting) or 0 for q in queues])
     flow = measure(memory.flow, replicas, waiting, now)
     return PoolView(
         pool=policy.name,
@@ -84,7 +85,7 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float) -
         waiting=waiting,
         leftover=_leftover(queues, replicas, all_seen.foreign),
         replicas=replicas,
-        exited=tuple(c for c in containers if _has_ended(c, memory, now)),
+        exited=tuple([c for c in containers if c.state is not ContainerState.RUNNING and _has_ended(c, memory, now)]),
         oldest_wait_seconds=_oldest_wait(flow, memory, waiting, now),
         blind=_blind(queues, seen),
         flow=flow,
@@ -108,6 +109,8 @@ def _has_ended(container: Container, memory: PoolMemory, now: float) -> bool:
 
 def _ordered(policy: PoolPolicy, containers: tuple[Container, ...], memory: PoolMemory, now: float) -> tuple[Replica, ...]:
     """Starts that were ordered and do not run yet: they count as starting, so that no tick orders them twice."""
+    if not memory.pending:
+        return ()
     there = {c.name for c in containers if c.state is not ContainerState.CREATED}
     return tuple(
         Replica(name, "", Phase.STARTING, at, policy.slots, running=0)
@@ -116,16 +119,25 @@ def _ordered(policy: PoolPolicy, containers: tuple[Container, ...], memory: Pool
     )
 
 
-def _replica(container: Container, policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float) -> Replica:
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What is remembered of a pool's replicas, by name."""
+
+    drains: Mapping[str, Drain]
+    heard: frozenset[str]
+    silent_since: Mapping[str, float]
+
+
+def _replica(container: Container, policy: PoolPolicy, all_seen: Census, past: _Past, now: float) -> Replica:
     voice = all_seen.seen.workers.get(container.worker)
     could_hear = _could_hear(container, all_seen.hearing)
-    drain = next((d for d in memory.drains if d.replica == container.name), None)
-    heard = container.name in memory.ready
+    drain = past.drains.get(container.name)
+    heard = container.name in past.heard
+    in_time = now - container.created_at <= policy.start_timeout_seconds
     said_offline = heard and voice is not None and known(voice.online) is False
-    silent = said_offline and now - dict(memory.silent).get(container.name, now) >= SILENCE_SECONDS
-    overdue = not heard and could_hear and now - container.created_at > policy.start_timeout_seconds
-    unheard = not heard and now - container.created_at <= policy.start_timeout_seconds
-    phase = Phase.DRAINING if drain else _phase(voice, lost=silent or overdue, unheard=unheard)
+    silent = said_offline and now - past.silent_since.get(container.name, now) >= SILENCE_SECONDS
+    overdue = not heard and could_hear and not in_time
+    phase = Phase.DRAINING if drain else _phase(voice, lost=silent or overdue, unheard=not heard and in_time)
     return Replica(
         name=container.name,
         container_id=container.id,
@@ -174,10 +186,10 @@ def _leftover(queues: tuple[QueueSight, ...], replicas: tuple[Replica, ...], for
 
     A worker that will not say what it holds may hold all of them, so nothing is left over while one lives.
     """
-    unacked = sum(known(q.unacked) or 0 for q in queues)
-    if any(r.running is None for r in replicas):
+    unacked = sum([known(q.unacked) or 0 for q in queues])
+    if not unacked or any(r.running is None for r in replicas):
         return 0
-    return max(0, unacked - foreign - sum((r.running or 0) + r.reserved + r.scheduled for r in replicas))
+    return max(0, unacked - foreign - sum([(r.running or 0) + r.reserved + r.scheduled for r in replicas]))
 
 
 def _blind(queues: tuple[QueueSight, ...], seen: Observation) -> tuple[str, ...]:

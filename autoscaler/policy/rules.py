@@ -6,7 +6,7 @@ Every rule is small, pure, and does one thing; their order is stated once, in `d
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from autoscaler.model import Damping, Phase, PoolMemory, PoolPolicy, PoolView, Step
 from autoscaler.policy.reasons import Reason
@@ -25,8 +25,16 @@ class Proposal:
     current: int
     """Replicas that serve or will."""
     count: int
-    recommended: int = 0
-    steps: tuple[Step, ...] = ()
+    recommended: int
+    """Before the rules; this is what enters the stabilization window."""
+    steps: tuple[Step, ...]
+
+    @classmethod
+    def begin(cls, policy: PoolPolicy, view: PoolView, memory: PoolMemory, now: float, *steps: Step | None) -> Proposal:
+        """What these first steps recommend; the first is kept even where it changes nothing, so every trace begins with it."""
+        taken = tuple([step for step in steps if step is not None])
+        wanted = taken[-1].after
+        return cls(policy, view, memory, now, view.current, wanted, wanted, taken)
 
     def step(self, rule: str, after: int, reason: Reason, because: str) -> Step | None:
         """A step of this rule, None where it changes nothing."""
@@ -34,19 +42,22 @@ class Proposal:
 
     def take(self, step: Step | None) -> Proposal:
         """The proposal after this step."""
-        return self if step is None else replace(self, count=step.after, steps=(*self.steps, step))
+        if step is None:
+            return self
+        steps = (*self.steps, step)
+        return Proposal(self.policy, self.view, self.memory, self.now, self.current, step.after, self.recommended, steps)
 
 
-def activation(p: Proposal) -> Step | None:
+def activation(pool: PoolView, wanted: int) -> Step | None:
     """One replica at least, while anything waits, was left behind, or sits scheduled in a worker's memory."""
-    if p.view.waiting > 0 and p.count < 1:
-        return p.step("activation", 1, Reason.ACTIVATED, f"{p.view.waiting} waiting need at least one replica")
-    holders = sum(1 for r in p.view.replicas if r.scheduled and r.phase is not Phase.DRAINING)
-    if holders > p.count:
-        return p.step("activation", holders, Reason.HOLDS_SCHEDULED, f"{holders} replicas hold scheduled tasks")
-    if p.view.leftover > 0 and p.count < 1:
-        because = f"{p.view.leftover} unacknowledged tasks that no worker is known to run: only a living worker brings them back"
-        return p.step("activation", 1, Reason.UNACKNOWLEDGED, because)
+    if pool.waiting > 0 and wanted < 1:
+        return Step("activation", wanted, 1, Reason.ACTIVATED, f"{pool.waiting} waiting need at least one replica")
+    holders = sum([1 for r in pool.replicas if r.scheduled and r.phase is not Phase.DRAINING])
+    if holders > wanted:
+        return Step("activation", wanted, holders, Reason.HOLDS_SCHEDULED, f"{holders} replicas hold scheduled tasks")
+    if pool.leftover > 0 and wanted < 1:
+        because = f"{pool.leftover} unacknowledged tasks that no worker is known to run: only a living worker brings them back"
+        return Step("activation", wanted, 1, Reason.UNACKNOWLEDGED, because)
     return None
 
 
@@ -57,12 +68,14 @@ def stabilization(p: Proposal) -> Step | None:
     """
     if p.count < p.current:
         seconds = window_seconds(p.policy.scale_down, p.memory)
-        keep = min(p.current, max(_recent(p, seconds), default=0))
+        keep = min(p.current, max(_recent(p, seconds)))
+        if keep <= p.count:
+            return None
         because = f"the most needed within the last {seconds:.0f} s was {keep}"
-        return p.step("stabilization", max(p.count, keep), Reason.SCALE_DOWN_STABILIZED, because)
+        return p.step("stabilization", keep, Reason.SCALE_DOWN_STABILIZED, because)
     seconds = window_seconds(p.policy.scale_up, p.memory)
     if p.count > p.current > 0 and seconds > 0:
-        least = max(p.current, min(_recent(p, seconds), default=p.count))
+        least = max(p.current, min(_recent(p, seconds)))
         because = f"the least needed within the last {seconds:.0f} s was {least}"
         return p.step("stabilization", min(p.count, least), Reason.SCALE_UP_STABILIZED, because)
     return None
@@ -93,13 +106,12 @@ def max_step(p: Proposal) -> Step | None:
     >>> _largest_step(Damping(max_step_percent=50.0), current=5)
     3
     """
-    if p.count > p.current:
-        ceiling = p.current + _largest_step(p.policy.scale_up, p.current)
-        because = f"at most {ceiling - p.current} more in one decision"
-        return p.step("max_step", min(p.count, ceiling), Reason.SCALE_UP_LIMIT, because)
-    floor = p.current - _largest_step(p.policy.scale_down, p.current)
-    because = f"at most {p.current - floor} fewer in one decision"
-    return p.step("max_step", max(p.count, floor), Reason.SCALE_DOWN_LIMIT, because)
+    more = p.count - p.current
+    if more > 0 and more > (most := _largest_step(p.policy.scale_up, p.current)):
+        return p.step("max_step", p.current + most, Reason.SCALE_UP_LIMIT, f"at most {most} more in one decision")
+    if more < 0 and -more > (most := _largest_step(p.policy.scale_down, p.current)):
+        return p.step("max_step", p.current - most, Reason.SCALE_DOWN_LIMIT, f"at most {most} fewer in one decision")
+    return None
 
 
 def _largest_step(damping: Damping, current: int) -> int:

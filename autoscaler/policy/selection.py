@@ -15,11 +15,13 @@ def actions(p: Proposal, instance: str) -> tuple[Action, ...]:
     """Everything to do for one pool; nothing at all while its containers cannot be listed."""
     if not p.view.fleet_seen:
         return ()
-    return (*_removals(p.view), *_kills(p), *_unsent(p), *_drains(p), *_starts(p, instance))
+    leaving = (*_kills(p), *_unsent(p)) if p.memory.drains else ()
+    change = _starts(p, instance) if p.count > p.current else _drains(p) if p.count < p.current else ()
+    return (*_removals(p.view), *leaving, *change)
 
 
 def _removals(view: PoolView) -> tuple[Action, ...]:
-    return tuple(Action(ActionKind.REMOVE, view.pool, c.name, c.id, f"it ended with exit code {c.exit_code}") for c in view.exited)
+    return tuple([Action(ActionKind.REMOVE, view.pool, c.name, c.id, f"it ended with exit code {c.exit_code}") for c in view.exited])
 
 
 def _kills(p: Proposal) -> tuple[Action, ...]:
@@ -41,8 +43,8 @@ def _unsent(p: Proposal) -> tuple[Action, ...]:
 
 
 def _drains(p: Proposal) -> tuple[Action, ...]:
-    victims = sorted((r for r in p.view.of(Phase.STARTING, Phase.READY, Phase.LOST) if r.container_id), key=_cost)
-    chosen = victims[: max(0, p.current - p.count)]
+    victims = sorted((r for r in p.view.serving if r.container_id), key=_cost)
+    chosen = victims[: p.current - p.count]
     return tuple(Action(ActionKind.DRAIN, p.policy.name, r.name, r.container_id, why_chosen(r)) for r in chosen)
 
 
@@ -70,7 +72,7 @@ def why_chosen(replica: Replica) -> str:
 def _starts(p: Proposal, instance: str) -> tuple[Action, ...]:
     taken = {r.name for r in p.view.replicas} | {c.name for c in p.view.exited}
     names = (n for n in _names(instance, p.policy.name, p.now) if n not in taken)
-    because = p.steps[-1].because if p.steps else ""
+    because = p.steps[-1].because
     return tuple(Action(ActionKind.START, p.policy.name, next(names), because=because) for _ in range(p.count - p.current))
 
 
