@@ -164,6 +164,9 @@ class PoolMemory:
     desired: int | None = None
 
 
+NOTHING_REMEMBERED = PoolMemory()
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What is carried from tick to tick, and in the journal across restarts."""
@@ -172,4 +175,4 @@ class Memory:
 
     def of(self, pool: str) -> PoolMemory:
         """The memory of one pool, empty when it is new."""
-        return self.pools.get(pool, PoolMemory())
+        return self.pools.get(pool) or NOTHING_REMEMBERED

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 from autoscaler.model import BacklogPerReplica, Flow, Phase, PoolPolicy, PoolView, Step, TargetWait, Thresholds
 from autoscaler.policy.reasons import Reason
@@ -18,8 +18,7 @@ SLOW_RATE = 0.001
 """Tasks per second below which a pool counts as asleep: spare replicas are kept only above it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """A pool's work in slots. `busy_least` counts replicas nobody can speak for as idle, `busy_most` as full."""
 
     waiting: int
@@ -43,8 +42,7 @@ class Load:
         return f"{self.waiting} waiting + {self.busy_least} busy of {self.slots} slots"
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """Slots wanted, and why."""
 
     slots: float
@@ -86,7 +84,7 @@ def demand(policy: PoolPolicy, view: PoolView, lead_seconds: float = 0.0) -> Ste
         return _step(work, work.replicas, Reason.BACKLOG_HOLDS, because)
     down = up
     if work.busy_most > work.busy_least:
-        doubtful = size(replace(work, busy_least=work.busy_most), policy)
+        doubtful = size(work._replace(busy_least=work.busy_most), policy)
         down = _replicas(_with_spare(doubtful, work, policy).slots, policy)
     if up < work.replicas <= down:
         because = f"{work.numbers}: nobody can say what {_silent(view)} of {work.replicas} replicas are running"
@@ -190,7 +188,7 @@ def _with_spare(need: Need, work: Load, policy: PoolPolicy) -> Need:
     """Spare replicas on top, while there is any work."""
     if not policy.spare or not (work.busy_most or work.waiting or work.flow.arrival_rate > SLOW_RATE):
         return need
-    return replace(need, slots=need.slots + policy.spare * policy.slots, because=f"{need.because} and {policy.spare} spare")
+    return need._replace(slots=need.slots + policy.spare * policy.slots, because=f"{need.because} and {policy.spare} spare")
 
 
 def _replicas(slots: float, policy: PoolPolicy) -> int:

@@ -47,7 +47,7 @@ def resume(memory: Memory) -> Memory:
 
 
 def _of_pool(record: Record, pool: str) -> tuple[Outcome, ...]:
-    return tuple(o for o in record.outcomes if o.action.pool == pool)
+    return tuple([o for o in record.outcomes if o.action.pool == pool])
 
 
 def _pool(old: PoolMemory, decided: PoolDecision, outcomes: tuple[Outcome, ...], now: float) -> PoolMemory:
@@ -62,8 +62,8 @@ def _pool(old: PoolMemory, decided: PoolDecision, outcomes: tuple[Outcome, ...],
         waiting_since=_waiting_since(old, decided.view, now),
         drains=_drains(old, decided.view, listed, outcomes, now),
         ready=_ready(old, decided.view, listed),
-        silent=tuple((r.name, dict(old.silent).get(r.name, now)) for r in decided.view.replicas if r.said_offline),
-        starting=tuple(r.name for r in decided.view.of(Phase.STARTING)),
+        silent=tuple([(r.name, dict(old.silent).get(r.name, now)) for r in decided.view.replicas if r.said_offline]),
+        starting=tuple([r.name for r in decided.view.serving if r.phase is Phase.STARTING]),
         pending=_pending(old, listed, outcomes, now),
         flow=decided.view.flow,
         failures=failures,
@@ -87,7 +87,7 @@ def _unseen(old: PoolMemory, view: PoolView, outcomes: tuple[Outcome, ...], now:
 
 def _begun(outcomes: tuple[Outcome, ...], kind: ActionKind) -> tuple[Action, ...]:
     """Actions of this kind that were done, or were ordered and may yet be."""
-    return tuple(o.action for o in outcomes if o.action.kind is kind and o.result in (Result.DONE, Result.PENDING))
+    return tuple([o.action for o in outcomes if o.action.kind is kind and o.result in (Result.DONE, Result.PENDING)])
 
 
 def _window(old: PoolMemory, decided: PoolDecision, now: float) -> tuple[tuple[float, int], ...]:
@@ -101,7 +101,11 @@ def _window(old: PoolMemory, decided: PoolDecision, now: float) -> tuple[tuple[f
     seed = old.recommendations or ((now, decided.current),)
     blind = decided.view.blind and decided.recommended < decided.current
     latest = decided.current if blind else decided.recommended
-    return _thin((*(r for r in seed if now - r[0] < LONGEST_WINDOW_SECONDS), (now, latest)))
+    if now - seed[0][0] >= LONGEST_WINDOW_SECONDS:
+        seed = tuple([r for r in seed if now - r[0] < LONGEST_WINDOW_SECONDS])
+    if seed and seed[-1][1] == latest:
+        return (*seed[:-1], (now, latest))  # what was above or below all later ones still is
+    return _thin((*seed, (now, latest)))
 
 
 def _thin(window: tuple[tuple[float, int], ...]) -> tuple[tuple[float, int], ...]:
@@ -129,12 +133,14 @@ def _listed(view: PoolView) -> set[str]:
 
 def _ready(old: PoolMemory, view: PoolView, listed: set[str]) -> tuple[str, ...]:
     """Names heard at least once, for as long as the fleet shows them."""
-    heard = {r.name for r in view.of(Phase.READY)}
+    heard = {r.name for r in view.serving if r.phase is Phase.READY}
     return tuple(sorted((heard | set(old.ready)) & listed))
 
 
 def _drains(old: PoolMemory, view: PoolView, listed: set[str], outcomes: tuple[Outcome, ...], now: float) -> tuple[Drain, ...]:
     """Drains under way; one whose signal could not be sent is forgotten, so that the next tick decides afresh."""
+    if not old.drains and not outcomes:
+        return ()
     refused = {o.action.replica for o in outcomes if o.action.kind is ActionKind.DRAIN and o.result is Result.FAILED}
     sent = {o.action.replica for o in outcomes if o.action.kind is ActionKind.DRAIN and o.result is Result.DONE}
     killed = {a.replica for a in _begun(outcomes, ActionKind.KILL)}
@@ -147,6 +153,8 @@ def _drains(old: PoolMemory, view: PoolView, listed: set[str], outcomes: tuple[O
 
 def _pending(old: PoolMemory, listed: set[str], outcomes: tuple[Outcome, ...], now: float) -> tuple[tuple[str, float], ...]:
     """Starts that the fleet does not show yet; a refused one is forgotten at once."""
+    if not old.pending and not outcomes:
+        return ()
     starts = [o for o in outcomes if o.action.kind is ActionKind.START]
     refused = {o.action.replica for o in starts if o.result in (Result.FAILED, Result.NOTHING_TO_DO)}
     kept = {n: at for n, at in old.pending if now - at <= UNSEEN_START_SECONDS}
@@ -182,6 +190,8 @@ def _is_bad_end(outcome: Outcome, old: PoolMemory) -> bool:
 def _boot_seconds(old: PoolMemory, view: PoolView, now: float) -> float:
     """Creation to first voice, rounded up: a slow start counts at once, fast ones slowly."""
     learned = old.boot_seconds
+    if not old.starting:
+        return learned
     for seconds in (now - r.since for r in view.of(Phase.READY) if r.name in old.starting):
         learned = max(seconds, 0.9 * learned + 0.1 * seconds)
     return learned
@@ -189,6 +199,8 @@ def _boot_seconds(old: PoolMemory, view: PoolView, now: float) -> float:
 
 def _stop_seconds(old: PoolMemory, outcomes: tuple[Outcome, ...], now: float) -> float:
     """How long an idle worker takes to leave, learned like the boot time."""
+    if not old.drains:
+        return old.stop_seconds
     removed = {a.replica for a in _begun(outcomes, ActionKind.REMOVE)}
     learned = old.stop_seconds
     for seconds in (now - d.since for d in old.drains if d.was_idle and not d.killed and d.replica in removed):

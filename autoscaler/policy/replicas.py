@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from autoscaler.model import (
     Container,
@@ -119,8 +119,7 @@ def _ordered(policy: PoolPolicy, containers: tuple[Container, ...], memory: Pool
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Past:
+class _Past(NamedTuple):
     """What is remembered of a pool's replicas, by name."""
 
     drains: Mapping[str, Drain]
