@@ -29,6 +29,9 @@ def _house(settings: Settings) -> Iterator[str]:
 def _pool(settings: Settings, at: str, pool: PoolSettings) -> Iterator[str]:
     worker, drain = pool.worker, pool.drain
     yield from _sizing(settings, at, pool)
+    for way, damping in (("scale_up", pool.scale_up), ("scale_down", pool.scale_down)):
+        if damping.period and damping.max_step is None:
+            yield f"{at}.{way}.period: counts nothing without max_step: add one like max_step: 2, or leave period out"
     if pool.replicas.max > settings.max_replicas:
         yield f"{at}.replicas.max: {pool.replicas.max} can never be reached: max_replicas is {settings.max_replicas}"
     if drain.timeout < worker.stop_grace_period:

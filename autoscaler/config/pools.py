@@ -65,7 +65,10 @@ class DampingSettings(Part):
     """How one direction is slowed down."""
 
     max_step: MaxStep = Field(None, examples=[2])
-    """The most workers one decision may add or remove: a number, a share of the present ones like `50%`, or `none` for no limit."""
+    """The most workers that one decision, or all within `period`, may add or remove: a number, a share of the present ones (of those
+    when the period began) like `50%`, or `none` for no limit."""
+    period: Annotated[Duration, within("0s", "30m")] = Field(0.0, examples=["1m"])
+    """How long `max_step` counts: no more than that within any stretch of this length. `0s` counts each decision by itself."""
     cooldown: Duration = Field(0.0, examples=["30s"])
     """Pause after a change before the next one in the same direction."""
     stabilization: AutoDuration = Field(None, examples=["1m"])
@@ -76,7 +79,7 @@ class DampingSettings(Part):
         """The same in the policy's words."""
         step = self.max_step
         percent = float(step[:-1]) if isinstance(step, str) else None
-        return Damping(step if isinstance(step, int) else None, percent, self.cooldown, self.stabilization)
+        return Damping(step if isinstance(step, int) else None, percent, self.period, self.cooldown, self.stabilization)
 
 
 class UpSettings(DampingSettings):
@@ -90,7 +93,8 @@ class DownSettings(DampingSettings):
     """How removing workers is slowed down."""
 
     max_step: MaxStep = Field("100%", examples=[1])
-    """The most workers one decision may remove: a number, a share of the present ones like `50%`, or `none` for no limit."""
+    """The most workers that one decision, or all within `period`, may remove: a number, a share of the present ones (of those when the
+    period began) like `50%`, or `none` for no limit."""
 
 
 def _cron(value: str) -> str:

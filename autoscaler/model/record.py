@@ -143,6 +143,8 @@ class PoolMemory:
     """(time, replicas recommended), equal neighbours merged: the stabilization window."""
     last_up: float | None = None
     last_down: float | None = None
+    changes: tuple[tuple[float, int], ...] = ()
+    """(time, replicas added or, below zero, told to leave) of the last half hour, for `max_step` over a period."""
     waiting_since: float | None = None
     """Since when the queues have not been seen empty."""
     drains: tuple[Drain, ...] = ()

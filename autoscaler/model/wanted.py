@@ -39,9 +39,11 @@ class Damping:
     """How one direction is slowed down."""
 
     max_step: int | None = None
-    """Replicas per decision, None for no limit."""
+    """Replicas per period, None for no limit."""
     max_step_percent: float | None = None
-    """The same as a share of the current count, at least one replica."""
+    """The same as a share of the count at the period's beginning, at least one replica."""
+    period_seconds: float = 0.0
+    """What `max_step` counts over; 0 for a single decision."""
     cooldown_seconds: float = 0.0
     stabilization_seconds: float | None = None
     """None: automatic, three times start + stop, at least 10 s."""

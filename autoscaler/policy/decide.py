@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autoscaler.model import Decision, Memory, Observation, Policies, PoolDecision, PoolMemory, PoolPolicy, PoolView, Step
-from autoscaler.policy import rules
+from autoscaler.policy import pace, rules
 from autoscaler.policy.budget import share
 from autoscaler.policy.demand import demand
 from autoscaler.policy.reasons import Reason
@@ -18,7 +18,7 @@ from autoscaler.policy.selection import actions
 
 RULES: tuple[Callable[[Proposal], Step | None], ...] = (
     rules.stabilization,
-    rules.max_step,
+    pace.max_step,
     rules.cooldown,
     rules.backoff,
     rules.blindness,

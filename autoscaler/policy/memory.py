@@ -23,6 +23,7 @@ from autoscaler.model import (
     Record,
     Result,
 )
+from autoscaler.policy.pace import begun, changes_after
 from autoscaler.policy.replicas import UNSEEN_START_SECONDS
 from autoscaler.policy.selection import drain_of
 
@@ -55,10 +56,12 @@ def _pool(old: PoolMemory, decided: PoolDecision, outcomes: tuple[Outcome, ...],
         return _unseen(old, decided.view, outcomes, now)
     failures, backoff_until = _failures(old, outcomes, now)
     listed = _listed(decided.view)
+    started, left = begun(old, decided, outcomes)
     return PoolMemory(
         recommendations=_window(old, decided, now),
-        last_up=now if _begun(outcomes, ActionKind.START) else old.last_up,
-        last_down=now if _begun(outcomes, ActionKind.DRAIN) else old.last_down,
+        last_up=now if started else old.last_up,
+        last_down=now if left else old.last_down,
+        changes=changes_after(old.changes, started - left, now),
         waiting_since=_waiting_since(old, decided.view, now),
         drains=_drains(old, decided.view, listed, outcomes, now),
         ready=_ready(old, decided.view, listed),

@@ -5,7 +5,6 @@ Every rule is small, pure, and does one thing; their order is stated once, in `d
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from autoscaler.model import Damping, Phase, PoolMemory, PoolPolicy, PoolView, Step
@@ -97,29 +96,6 @@ def _recent(p: Proposal, seconds: float) -> list[int]:
     since = p.now - seconds
     past = p.memory.recommendations or ((p.now, p.current),)
     return [count for at, count in past if at > since] + [p.recommended]
-
-
-def max_step(p: Proposal) -> Step | None:
-    """No further in one decision than `max_step` of this direction.
-
-    >>> from autoscaler.model import Damping
-    >>> _largest_step(Damping(max_step_percent=50.0), current=5)
-    3
-    """
-    more = p.count - p.current
-    if more > 0 and more > (most := _largest_step(p.policy.scale_up, p.current)):
-        return p.step("max_step", p.current + most, Reason.SCALE_UP_LIMIT, f"at most {most} more in one decision")
-    if more < 0 and -more > (most := _largest_step(p.policy.scale_down, p.current)):
-        return p.step("max_step", p.current - most, Reason.SCALE_DOWN_LIMIT, f"at most {most} fewer in one decision")
-    return None
-
-
-def _largest_step(damping: Damping, current: int) -> int:
-    if damping.max_step is not None:
-        return damping.max_step
-    if damping.max_step_percent is not None:
-        return max(1, math.ceil(current * damping.max_step_percent / 100.0))
-    return 1_000_000
 
 
 def cooldown(p: Proposal) -> Step | None:

@@ -2,7 +2,7 @@
 
 A tick depends on what is seen, on what is remembered, and on the time. While nothing waits, boots or ends, what is seen stays the
 same, and so does the memory, but for the window and the flow, which `carry` brings up to date. The time by itself matters to the
-stabilization window, cooldowns, deadlines of drains and spare replicas: where it may, no tick is left out.
+stabilization window, cooldowns, periods of `max_step`, deadlines of drains and spare replicas: where it may, no tick is left out.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def _time_matters(policy: PoolPolicy, decided: PoolDecision, kept: PoolMemory, n
     """Some rule beside the window of scaling down may say something else a little later."""
     held_back = decided.recommended > decided.current
     cooling = kept.last_down is not None and now - kept.last_down < policy.scale_down.cooldown_seconds
+    stepping = decided.recommended < decided.current and any(now - at < policy.scale_down.period_seconds for at, _ in kept.changes)
     drain_ends = policy.kill_on_drain_timeout and bool(kept.drains)
     spare_ends = policy.spare > 0 and not decided.view.busy and kept.flow.arrival_rate > SLOW_RATE
-    return held_back or cooling or drain_ends or spare_ends
+    return held_back or cooling or stepping or drain_ends or spare_ends

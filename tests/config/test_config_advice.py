@@ -30,6 +30,7 @@ def test_a_careful_file_gives_no_warning(desk: Desk) -> None:
         ("image: x", "image: x, allow_unsafe: true", "pools.a.worker.allow_unsafe: true: this worker may take over the host"),
         ("image: x", "image: x, environment: {REMAP_SIGTERM: SIGQUIT}", "pools.a.worker.environment.REMAP_SIGTERM: turns the stop signal"),
         ("queues: [a]", "queues: [a], target_wait: 5s", "pools.a.target_wait: 5s cannot be promised from zero: two looks and a usual boot"),
+        ("queues: [a]", "queues: [a], scale_up: {period: 1m}", "pools.a.scale_up.period: counts nothing without max_step"),
         ("image: x", "image: x, command: 'celery worker -Q a,b'", "pools.a.queues: the worker also consumes b, which nobody counts"),
     ],
 )

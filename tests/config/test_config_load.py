@@ -218,6 +218,10 @@ def test_half_or_double_credentials_are_refused(desk: Desk, keys: str) -> None:
             "scale_up: {max_step: 0}",
             "pools.a.scale_up.max_step: '0' is not a step: write a number of workers like 2, a share like 100%, or none", id="step",
         ),
+        pytest.param(
+            "scale_up: {max_step: 2, period: 31m}",
+            "pools.a.scale_up.period: 31m is out of bounds: write something from 0s to 30m", id="period",
+        ),
     ],
 )
 def test_a_pool_is_checked(desk: Desk, keys: str, problem: str) -> None:
@@ -239,6 +243,14 @@ def test_the_smallest_file_is_enough(desk: Desk) -> None:
     assert settings.interval == 2.0
     assert settings.pools["a"].policy("a", now=0.0).scale_down.max_step_percent == 100.0
     assert settings.active_broker is None
+
+
+def test_a_step_and_its_period_reach_the_policy(desk: Desk) -> None:
+    """Two workers a minute, in the policy's words."""
+    settings = desk.load(FLOWER + "pools: {a: {" + POOL + ", scale_up: {max_step: 2, period: 1m}}}\n")
+    damping = settings.pools["a"].policy("a", now=0.0).scale_up
+
+    assert (2, 60.0) == (damping.max_step, damping.period_seconds)
 
 
 def test_the_hash_is_that_of_the_file(desk: Desk) -> None:

@@ -1,7 +1,5 @@
 """The rules between a recommendation and the final count."""
 
-from dataclasses import replace
-
 import pytest
 from builders import NOW, a_policy, after, calm, container, decided, fleet, policies, pool_of, seen, worker
 
@@ -56,30 +54,6 @@ def test_from_zero_nothing_waits_for_a_window():
     memory = Memory({"p": PoolMemory(last_up=NOW - 1)})
 
     assert decided(policy, seen(waiting=9), memory).desired == 1
-
-
-@pytest.mark.parametrize(
-    ("damping", "desired"),
-    [
-        pytest.param(Damping(), 10, id="no limit"),
-        pytest.param(Damping(max_step=2), 4, id="two"),
-        pytest.param(Damping(max_step_percent=100), 4, id="all again"),
-        pytest.param(Damping(max_step_percent=10), 3, id="at least one"),
-    ],
-)
-def test_max_step_up(damping, desired):
-    """No more than `max_step` are added in one decision."""
-    look = seen(waiting=50, **fleet(1, 1))
-
-    assert desired == decided(a_policy(scale_up=replace(damping, stabilization_seconds=0.0)), look).desired
-
-
-def test_max_step_down():
-    """No more than `max_step` are drained in one decision."""
-    policy = a_policy(scale_down=Damping(max_step=1, stabilization_seconds=0.0))
-    made = decided(policy, IDLE3, calm(IDLE3, policy))
-
-    assert (2, Reason.SCALE_DOWN_LIMIT) == (made.desired, made.reason)
 
 
 def test_cooldown_holds_the_same_direction_only():

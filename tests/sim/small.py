@@ -33,6 +33,7 @@ downs = st.sampled_from(
         Damping(max_step_percent=100.0),
         Damping(max_step=1, cooldown_seconds=7.0, stabilization_seconds=0.0),
         Damping(max_step_percent=50.0, stabilization_seconds=33.3),
+        Damping(max_step=2, period_seconds=20.0, stabilization_seconds=3.0),
     ]
 )
 pools = st.builds(
@@ -43,7 +44,13 @@ pools = st.builds(
     sizing=sizings,
     spare=st.integers(0, 1),
     scale_down=downs,
-    scale_up=st.sampled_from([Damping(stabilization_seconds=0.0), Damping(max_step=1, cooldown_seconds=5.0, stabilization_seconds=4.0)]),
+    scale_up=st.sampled_from(
+        [
+            Damping(stabilization_seconds=0.0),
+            Damping(max_step=1, cooldown_seconds=5.0, stabilization_seconds=4.0),
+            Damping(max_step_percent=100.0, period_seconds=15.0, stabilization_seconds=0.0),
+        ]
+    ),
     drain_timeout_seconds=st.sampled_from([5.0, 1800.0]),
     kill_on_drain_timeout=st.booleans(),
 )
