@@ -20,12 +20,12 @@ from typing import Any, TypeVar
 import structlog
 
 from autoscaler.errors import AutoscalerError
-from autoscaler.model import Memory, Outcome, Phase, PoolDecision, Record, Result
+from autoscaler.model import Memory, Outcome, PoolDecision, Record, Result
 from autoscaler.report import shelf
-from autoscaler.report.gauges import backlog, busy
 from autoscaler.report.plain import memory_from_json, to_json, to_plain
 from autoscaler.report.redact import redactor
 from autoscaler.report.sentence import why
+from autoscaler.report.ticks import Run, pool_tick
 
 T = TypeVar("T")
 
@@ -54,6 +54,9 @@ class Journal:
         self._closed = False
         self._trouble = ""
         self._said: dict[str, tuple[tuple[Any, ...], float]] = {}
+        self._runs: dict[str, Run] = {}
+        self._looked = False
+        """Whether a tick of this process stands in the file."""
         self._pruned_at = 0.0
         self._readers = threading.local()
         self._connection: sqlite3.Connection | None = None
@@ -105,16 +108,18 @@ class Journal:
             self._changed.notify_all()
 
     def _count_lost(self, records: int) -> None:
-        self._said.clear()  # what was lost is news again
+        self._forget_rows()
         with self._changed:
             self.errors += records
 
     def _write(self, batch: list[tuple[Record, Memory]]) -> None:
         connection = self._open()
         decisions = [row for record, _ in batch for pool in record.decision.pools if (row := self._decision(record, pool))]
-        ticks = [_tick_row(record.at, pool) for record, _ in batch for pool in record.decision.pools]
+        ticks = [pool_tick(pool, memory.of(pool.pool), record.at) for record, memory in batch for pool in record.decision.pools]
+        looks = [(record.at, number == 0 and not self._looked) for number, (record, _) in enumerate(batch)]
         last, memory = batch[-1]
-        shelf.write(connection, (last.at, to_json(memory)), decisions, ticks)
+        shelf.write(connection, shelf.Page((last.at, to_json(memory)), decisions, looks, ticks), self._runs)
+        self._looked = True
         if abs(last.at - self._pruned_at) >= PRUNE_EVERY_SECONDS:
             self._pruned_at = last.at
             shelf.prune(connection, last.at)
@@ -132,7 +137,7 @@ class Journal:
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None and self._inode != _inode(self._path):
             self._let_go()
-            self._said.clear()  # what went with the file is news again
+            self._forget_rows()
             self._log.warning("journal_replaced", path=str(self._path), advice="what it held is gone; it is begun anew")
         if self._connection is None:
             try:
@@ -144,6 +149,11 @@ class Journal:
                 self._connection = shelf.open_to_write(self._path)
             self._inode = _inode(self._path)
         return self._connection
+
+    def _forget_rows(self) -> None:
+        """What went with the file, or never came into it, is news again."""
+        self._said.clear()
+        self._runs.clear()
 
     def _set_aside(self, error: Exception) -> None:
         aside = shelf.set_aside(self._path)
@@ -206,7 +216,7 @@ class Journal:
         return [{**row, **json.loads(row.pop("json"))} for row in rows]
 
     def ticks(self, pool: str, since: float, limit: int) -> list[dict[str, Any]]:
-        """The newest ticks of a pool since then, oldest first. Raises JournalUnreadable."""
+        """The newest ticks of a pool since then, oldest first; of a quiet stretch its first and last. Raises JournalUnreadable."""
         return self._read(lambda connection: shelf.read_ticks(connection, pool, since, limit))
 
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
@@ -241,9 +251,3 @@ def _decision_row(record: Record, pool: PoolDecision, outcomes: tuple[Outcome, .
     whole = {**to_plain(pool), "direction": pool.direction, "config_hash": record.config_hash, "outcomes": to_plain(outcomes)}
     told = redactor.text(why(pool, record.at))
     return (record.at, pool.pool, pool.current, pool.desired, str(pool.reason), told, json.dumps(redactor(whole), ensure_ascii=False))
-
-
-def _tick_row(at: float, pool: PoolDecision) -> shelf.TickRow:
-    view = pool.view
-    phases = (len(view.of(Phase.READY)), len(view.of(Phase.STARTING)), len(view.of(Phase.DRAINING)))
-    return (at, pool.pool, backlog(pool), busy(pool), *phases, pool.desired, str(pool.reason))

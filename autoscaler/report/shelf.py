@@ -7,13 +7,16 @@ committed, a power cut at most the last commits, and neither breaks the file.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 1
-SCHEMA = """
+from autoscaler.report.ticks import COLUMNS, PoolTick, Run, tick_of, values
+
+SCHEMAS = (
+    """
 CREATE TABLE IF NOT EXISTS memory (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL NOT NULL, json TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS decisions (
     id INTEGER PRIMARY KEY, at REAL NOT NULL, pool TEXT NOT NULL, current INTEGER NOT NULL, desired INTEGER NOT NULL,
@@ -23,13 +26,31 @@ CREATE TABLE IF NOT EXISTS ticks (
     id INTEGER PRIMARY KEY, at REAL NOT NULL, pool TEXT NOT NULL, backlog INTEGER, busy INTEGER, ready INTEGER NOT NULL,
     starting INTEGER NOT NULL, draining INTEGER NOT NULL, desired INTEGER NOT NULL, reason TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS ticks_of_pool ON ticks (pool, id);
-"""
-INSERT_DECISION = "INSERT INTO decisions (at, pool, current, desired, reason, why, json) VALUES (?, ?, ?, ?, ?, ?, ?)"
-INSERT_TICK = (
-    "INSERT INTO ticks (at, pool, backlog, busy, ready, starting, draining, desired, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+""",
+    """
+CREATE TABLE looks (id INTEGER PRIMARY KEY, at REAL NOT NULL, fresh INTEGER NOT NULL);
+ALTER TABLE ticks ADD COLUMN until REAL;
+ALTER TABLE ticks ADD COLUMN running INTEGER;
+ALTER TABLE ticks ADD COLUMN started INTEGER;
+ALTER TABLE ticks ADD COLUMN finished INTEGER;
+ALTER TABLE ticks ADD COLUMN boot_seconds REAL;
+ALTER TABLE ticks ADD COLUMN stop_seconds REAL;
+ALTER TABLE ticks ADD COLUMN rare TEXT;
+""",
 )
+"""What makes version 1 out of nothing, version 2 out of version 1, and so on. A version only ever adds, so that rows of an older one
+stay readable; a new one is one more text at the end.
+
+`ticks.until` is the last moment for which a row holds, null where it holds for its own only; `looks` are the moments of all ticks,
+`fresh` where a daemon began.
+"""
+REPLAYABLE = 2
+"""The first version whose ticks hold what a replay needs."""
+CHART = ("at", "until", "backlog", "busy", "ready", "starting", "draining", "desired", "reason")
+INSERT_DECISION = "INSERT INTO decisions (at, pool, current, desired, reason, why, json) VALUES (?, ?, ?, ?, ?, ?, ?)"
+INSERT_TICK = f"INSERT INTO ticks ({', '.join(COLUMNS)}) VALUES (?{', ?' * (len(COLUMNS) - 1)})"  # noqa: S608 - names of our own columns
 DAY = 86400.0
-KEPT: dict[str, tuple[float, int]] = {"decisions": (7 * DAY, 50_000), "ticks": (2 * DAY, 1_000_000)}
+KEPT: dict[str, tuple[float, int]] = {"decisions": (7 * DAY, 50_000), "ticks": (2 * DAY, 1_000_000), "looks": (2 * DAY, 1_000_000)}
 """table -> (seconds that a row is kept, rows that are kept at most)."""
 BITE = 5000
 """Rows that one statement of a pruning may delete."""
@@ -38,7 +59,6 @@ BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 WRITE_WAIT_SECONDS = 2.0
 READ_WAIT_SECONDS = 1.0
 
-TickRow = tuple[float, str, int | None, int | None, int, int, int, int, str]
 DecisionRow = tuple[float, str, int, int, str, str, str]
 
 
@@ -51,17 +71,26 @@ def open_to_write(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA journal_size_limit=16777216")
-        connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+        _bring_up_to_date(connection)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
 def _refuse_newer(connection: sqlite3.Connection) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise NewerFile(f"it was written by a newer version (schema {version}, this one knows {SCHEMA_VERSION})")
+    version = _version(connection)
+    if version > len(SCHEMAS):
+        raise NewerFile(f"it was written by a newer version (schema {version}, this one knows {len(SCHEMAS)})")
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    for version, schema in tuple(enumerate(SCHEMAS, start=1))[_version(connection) :]:
+        connection.executescript(f"BEGIN; {schema} PRAGMA user_version={version}; COMMIT;")
 
 
 class NewerFile(sqlite3.DatabaseError):
@@ -85,21 +114,41 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
-def write(
-    connection: sqlite3.Connection, memory: tuple[float, str] | None, decisions: Iterable[DecisionRow], ticks: Iterable[TickRow]
-) -> None:
-    """One transaction: all of it is there afterwards, or none."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is written at once."""
+
+    memory: tuple[float, str]
+    decisions: Sequence[DecisionRow]
+    looks: Sequence[tuple[float, bool]]
+    ticks: Sequence[PoolTick]
+
+
+def write(connection: sqlite3.Connection, page: Page, runs: dict[str, Run]) -> None:
+    """One transaction: all of it is there afterwards, or none; then `runs`, the latest row of each pool, must be forgotten."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if memory:
-            connection.execute("REPLACE INTO memory (id, at, json) VALUES (1, ?, ?)", memory)
-        connection.executemany(INSERT_DECISION, decisions)
-        connection.executemany(INSERT_TICK, ticks)
+        connection.execute("REPLACE INTO memory (id, at, json) VALUES (1, ?, ?)", page.memory)
+        connection.executemany(INSERT_DECISION, page.decisions)
+        connection.executemany("INSERT INTO looks (at, fresh) VALUES (?, ?)", page.looks)
+        for tick in page.ticks:
+            _write_tick(connection, tick, runs)
         connection.execute("COMMIT")
     except BaseException:
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
+
+
+def _write_tick(connection: sqlite3.Connection, tick: PoolTick, runs: dict[str, Run]) -> None:
+    run = runs.get(tick.pool)
+    if run and run.takes(tick):
+        run.until = tick.at
+        connection.execute("UPDATE ticks SET until = ? WHERE id = ?", (tick.at, run.row))
+        return
+    row = connection.execute(INSERT_TICK, values(tick)).lastrowid
+    assert row is not None, "SQLite numbers every row"
+    runs[tick.pool] = Run(row, tick, tick.at)
 
 
 def prune(connection: sqlite3.Connection, now: float) -> None:
@@ -133,7 +182,31 @@ def read_decisions(connection: sqlite3.Connection, pool: str, limit: int, before
 
 
 def read_ticks(connection: sqlite3.Connection, pool: str, since: float, limit: int) -> list[dict[str, Any]]:
-    """The newest ticks of a pool since then, oldest first."""
-    columns = "at, backlog, busy, ready, starting, draining, desired, reason"
-    query = f"SELECT {columns} FROM ticks WHERE pool = ? AND at >= ? ORDER BY id DESC LIMIT ?"  # noqa: S608 - a constant
-    return [dict(row) for row in connection.execute(query, (pool, since, limit))][::-1]
+    """The newest ticks of a pool since then, oldest first; of a stretch in which nothing changed the first and the last."""
+    query = f"SELECT {', '.join(CHART)} FROM ticks WHERE pool = ? AND ifnull(until, at) >= ? ORDER BY id DESC LIMIT ?"  # noqa: S608
+    rows = [dict(row) for row in connection.execute(query, (pool, since, limit))][::-1]
+    return [point for row in rows for point in _ends(row, since)][-limit:]
+
+
+def _ends(row: dict[str, Any], since: float) -> list[dict[str, Any]]:
+    first, until = max(row["at"], since), row.pop("until")
+    return [{**row, "at": at} for at in ((first, until) if until is not None and until > first else (first,))]
+
+
+def read_looks(connection: sqlite3.Connection) -> list[tuple[float, bool]]:
+    """When every tick was that left rows a replay can use, and whether a daemon began with it; oldest first."""
+    if _version(connection) < REPLAYABLE:
+        return []
+    return [(row["at"], bool(row["fresh"])) for row in connection.execute("SELECT at, fresh FROM looks ORDER BY at")]
+
+
+def read_runs(connection: sqlite3.Connection) -> list[Run]:
+    """All rows that a replay can use, oldest first."""
+    query = f"SELECT id, ifnull(until, at) AS until, {', '.join(COLUMNS)} FROM ticks WHERE boot_seconds IS NOT NULL ORDER BY at, id"  # noqa: S608
+    return [Run(row["id"], tick_of(row), row["until"]) for row in connection.execute(query)]
+
+
+def read_configurations(connection: sqlite3.Connection, since: float, until: float) -> list[str]:
+    """Hashes of the configurations under which something was decided in this time, in the order of their first decision."""
+    query = "SELECT json_extract(json, '$.config_hash') AS hash, min(id) FROM decisions WHERE at BETWEEN ? AND ? GROUP BY hash ORDER BY 2"
+    return [row["hash"] for row in connection.execute(query, (since, until)) if row["hash"]]

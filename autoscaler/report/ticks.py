@@ -1,0 +1,157 @@
+"""One pool in one tick, as numbers: what a chart draws, and all that a replay needs to ask again what should be done.
+
+`journal.py` makes one for every pool of every record and `shelf.py` keeps it; `sim` reads them back, or makes them from a CSV
+file. A stretch in which nothing changes is kept once, with its last moment (`Run`); the moments between are in the list of looks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from autoscaler.model import Phase, PoolDecision, PoolMemory
+from autoscaler.report.gauges import backlog, busy
+
+LONGEST_RUN_SECONDS = 600.0
+"""A stretch is written anew this often, so that rows can be let go by their age."""
+LONGEST_PAUSE_SECONDS = 60.0
+"""After a longer pause of the loop a new stretch begins: in between nobody looked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rare:
+    """What hardly any tick has, kept only where there is some of it."""
+
+    lost: int = 0
+    """Replicas that nobody hears any more."""
+    mute: int = 0
+    """Starting or ready replicas of which nobody says what they run."""
+    leftover: int = 0
+    """Unacknowledged messages that no living worker holds."""
+    scheduled: int = 0
+    """Replicas that hold ETA or countdown tasks."""
+    up: bool = False
+    """Starts were begun: a cooldown counts from here."""
+    down: bool = False
+    """Drains were begun."""
+    failures: int = 0
+    backoff_until: float = 0.0
+
+    def text(self) -> str | None:
+        """As JSON, None where there is nothing of the kind.
+
+        >>> Rare(lost=2).text(), Rare().text()
+        ('{"lost":2}', None)
+        """
+        some = {name: value for name, value in asdict(self).items() if value}
+        return json.dumps(some, separators=(",", ":")) if some else None
+
+
+NOTHING_RARE = Rare()
+
+
+@dataclass(frozen=True, slots=True)
+class PoolTick:
+    """What was seen of one pool in one tick, what was decided, and what was known of its past. None: nobody could say."""
+
+    at: float
+    pool: str
+    backlog: int | None
+    busy: int | None
+    """Slots in use on ready replicas, prefetched tasks included."""
+    ready: int
+    starting: int
+    draining: int
+    desired: int
+    reason: str
+    running: int | None = None
+    """Tasks that run, on replicas that leave, too."""
+    started: int | None = None
+    """Tasks begun since the memory began (a counter); arrivals are these and the backlog."""
+    finished: int | None = None
+    boot_seconds: float | None = None
+    """As learned by then."""
+    stop_seconds: float | None = None
+    rare: Rare = NOTHING_RARE
+
+    @property
+    def current(self) -> int:
+        """Replicas that serve or will."""
+        return self.ready + self.starting + self.rare.lost
+
+    @property
+    def is_whole(self) -> bool:
+        """Everything that a decision rests on could be seen."""
+        return self.backlog is not None and self.busy is not None and not self.rare.mute
+
+
+COLUMNS = tuple(field.name for field in fields(PoolTick))
+"""Names of the fields, which are those of the columns."""
+
+
+def pool_tick(decided: PoolDecision, kept: PoolMemory, at: float) -> PoolTick:
+    """One pool's part of a record; `kept` is its memory after that record."""
+    view, flow = decided.view, decided.view.flow
+    return PoolTick(
+        at=at,
+        pool=decided.pool,
+        backlog=backlog(decided),
+        busy=busy(decided),
+        ready=len(view.of(Phase.READY)),
+        starting=len(view.of(Phase.STARTING)),
+        draining=len(view.of(Phase.DRAINING)),
+        desired=decided.desired,
+        reason=str(decided.reason),
+        running=sum(min(r.slots, r.running) for r in view.replicas if r.running is not None),
+        started=flow.started if flow.is_measured else None,
+        finished=flow.finished if flow.is_measured else None,
+        boot_seconds=kept.boot_seconds,
+        stop_seconds=kept.stop_seconds,
+        rare=_rare(decided, kept, at),
+    )
+
+
+def _rare(decided: PoolDecision, kept: PoolMemory, at: float) -> Rare:
+    view = decided.view
+    return Rare(
+        lost=len(view.of(Phase.LOST)),
+        mute=sum(1 for r in view.of(Phase.STARTING, Phase.READY) if r.running is None),
+        leftover=view.leftover,
+        scheduled=sum(1 for r in view.replicas if r.scheduled and r.phase is not Phase.DRAINING),
+        up=kept.last_up == at,
+        down=kept.last_down == at,
+        failures=kept.failures,
+        backoff_until=kept.backoff_until,
+    )
+
+
+def values(tick: PoolTick) -> tuple[Any, ...]:
+    """The tick in the order of `COLUMNS`, as SQLite takes it."""
+    return (*(getattr(tick, name) for name in COLUMNS[:-1]), tick.rare.text())
+
+
+def tick_of(row: Mapping[str, Any]) -> PoolTick:
+    """The tick back from a row; what a newer version knew to be rare is left out."""
+    known = {name: value for name, value in json.loads(row["rare"] or "{}").items() if name in Rare.__dataclass_fields__}
+    return PoolTick(**{name: row[name] for name in COLUMNS[:-1]}, rare=Rare(**known) if known else NOTHING_RARE)
+
+
+@dataclass(slots=True)
+class Run:
+    """A row that is being kept, and until when it holds."""
+
+    row: int
+    tick: PoolTick
+    until: float
+
+    def takes(self, later: PoolTick) -> bool:
+        """Whether this tick says the same, so that the row may just hold longer.
+
+        While something waits every moment counts, for deadlines; so does that of a change.
+        """
+        pause = later.at - self.until
+        if not 0 < pause <= LONGEST_PAUSE_SECONDS or later.at - self.tick.at > LONGEST_RUN_SECONDS:
+            return False
+        return not (later.backlog or later.rare.up or later.rare.down) and replace(later, at=self.tick.at) == self.tick
