@@ -25,7 +25,7 @@ from autoscaler.report import shelf
 from autoscaler.report.plain import memory_from_json, to_json, to_plain
 from autoscaler.report.redact import redactor
 from autoscaler.report.sentence import why
-from autoscaler.report.ticks import Run, pool_tick
+from autoscaler.report.ticks import Look, Run, pool_tick
 
 T = TypeVar("T")
 
@@ -115,10 +115,9 @@ class Journal:
     def _write(self, batch: list[tuple[Record, Memory]]) -> None:
         connection = self._open()
         decisions = [row for record, _ in batch for pool in record.decision.pools if (row := self._decision(record, pool))]
-        ticks = [pool_tick(pool, memory.of(pool.pool), record.at) for record, memory in batch for pool in record.decision.pools]
-        looks = [(record.at, number == 0 and not self._looked) for number, (record, _) in enumerate(batch)]
+        looks = [_look(*taken, fresh=number == 0 and not self._looked) for number, taken in enumerate(batch)]
         last, memory = batch[-1]
-        shelf.write(connection, shelf.Page((last.at, to_json(memory)), decisions, looks, ticks), self._runs)
+        shelf.write(connection, shelf.Page((last.at, to_json(memory)), decisions, looks), self._runs)
         self._looked = True
         if abs(last.at - self._pruned_at) >= PRUNE_EVERY_SECONDS:
             self._pruned_at = last.at
@@ -244,6 +243,10 @@ def _inode(path: Path) -> int | None:
         return path.stat().st_ino
     except FileNotFoundError:
         return None
+
+
+def _look(record: Record, memory: Memory, *, fresh: bool) -> Look:
+    return Look(record.at, fresh, {pool.pool: pool_tick(pool, memory.of(pool.pool), record.at) for pool in record.decision.pools})
 
 
 def _decision_row(record: Record, pool: PoolDecision, outcomes: tuple[Outcome, ...]) -> shelf.DecisionRow:

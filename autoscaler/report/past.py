@@ -9,34 +9,25 @@ from pathlib import Path
 
 from autoscaler.report import shelf
 from autoscaler.report.journal import JournalUnreadable
-from autoscaler.report.ticks import PoolTick, Run
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """All pools in one tick."""
-
-    at: float
-    fresh: bool
-    """A daemon began with this tick."""
-    pools: Mapping[str, PoolTick]
+from autoscaler.report.ticks import Look, PoolTick, Run
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
     """What a journal holds of its last days."""
 
-    looks: tuple[tuple[float, bool], ...]
+    times: tuple[tuple[float, bool], ...]
+    """When every tick was, and whether a daemon began with it."""
     runs: Mapping[str, tuple[Run, ...]]
     """The rows of each pool, oldest first."""
     configurations: tuple[str, ...]
     """Hashes of the files that were in force, the first one first."""
 
-    def moments(self) -> Iterator[Moment]:
+    def looks(self) -> Iterator[Look]:
         """Every tick, oldest first."""
         places = dict.fromkeys(self.runs, 0)
-        for at, fresh in self.looks:
-            yield Moment(at, fresh, {pool: tick for pool in places if (tick := self._tick(pool, places, at))})
+        for at, fresh in self.times:
+            yield Look(at, fresh, {pool: tick for pool in places if (tick := self._tick(pool, places, at))})
 
     def _tick(self, pool: str, places: dict[str, int], at: float) -> PoolTick | None:
         """The pool at this moment, None where it was not looked at; moves its place in the row of rows forward."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autoscaler.report.ticks import COLUMNS, PoolTick, Run, tick_of, values
+from autoscaler.report.ticks import COLUMNS, Look, PoolTick, Run, tick_of, values
 
 SCHEMAS = (
     """
@@ -120,8 +120,7 @@ class Page:
 
     memory: tuple[float, str]
     decisions: Sequence[DecisionRow]
-    looks: Sequence[tuple[float, bool]]
-    ticks: Sequence[PoolTick]
+    looks: Sequence[Look]
 
 
 def write(connection: sqlite3.Connection, page: Page, runs: dict[str, Run]) -> None:
@@ -130,14 +129,21 @@ def write(connection: sqlite3.Connection, page: Page, runs: dict[str, Run]) -> N
     try:
         connection.execute("REPLACE INTO memory (id, at, json) VALUES (1, ?, ?)", page.memory)
         connection.executemany(INSERT_DECISION, page.decisions)
-        connection.executemany("INSERT INTO looks (at, fresh) VALUES (?, ?)", page.looks)
-        for tick in page.ticks:
-            _write_tick(connection, tick, runs)
+        for look in page.looks:
+            _write_look(connection, look, runs)
         connection.execute("COMMIT")
     except BaseException:
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
+
+
+def _write_look(connection: sqlite3.Connection, look: Look, runs: dict[str, Run]) -> None:
+    connection.execute("INSERT INTO looks (at, fresh) VALUES (?, ?)", (look.at, look.fresh))
+    for gone in set(runs) - set(look.pools):
+        del runs[gone]
+    for tick in look.pools.values():
+        _write_tick(connection, tick, runs)
 
 
 def _write_tick(connection: sqlite3.Connection, tick: PoolTick, runs: dict[str, Run]) -> None:

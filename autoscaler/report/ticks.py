@@ -87,6 +87,16 @@ class PoolTick:
         return self.backlog is not None and self.busy is not None and not self.rare.mute
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """All pools in one tick."""
+
+    at: float
+    fresh: bool
+    """A daemon began with this tick."""
+    pools: Mapping[str, PoolTick]
+
+
 COLUMNS = tuple(field.name for field in fields(PoolTick))
 """Names of the fields, which are those of the columns."""
 

@@ -17,7 +17,7 @@ from autoscaler.model import Flow, Memory, Phase, PoolMemory
 from autoscaler.report import shelf
 from autoscaler.report.journal import Journal, JournalUnreadable
 from autoscaler.report.past import Past, read_past
-from autoscaler.report.ticks import LONGEST_PAUSE_SECONDS, LONGEST_RUN_SECONDS, PoolTick, Rare, Run, pool_tick, tick_of, values
+from autoscaler.report.ticks import LONGEST_PAUSE_SECONDS, LONGEST_RUN_SECONDS, Look, PoolTick, Rare, Run, pool_tick, tick_of, values
 
 QUIET = PoolTick(NOW, "browser", 0, 0, 0, 0, 0, 0, "NoDemand", 0, 12, 12, 3.0, 1.0)
 VERSION_1 = """
@@ -46,7 +46,8 @@ def put(file: sqlite3.Connection, *ticks: PoolTick, runs: dict[str, Run] | None 
     """Write ticks, each by itself as the loop does, and read them back."""
     runs = {} if runs is None else runs
     for number, (at, group) in enumerate(itertools.groupby(ticks, key=lambda tick: tick.at)):
-        shelf.write(file, shelf.Page((at, "{}"), (), [(at, number == 0)], list(group)), runs)
+        look = Look(at, number == 0, {tick.pool: tick for tick in group})
+        shelf.write(file, shelf.Page((at, "{}"), (), [look]), runs)
     (name,) = (row[2] for row in file.execute("PRAGMA database_list"))
     return read_past(Path(name))
 
@@ -131,7 +132,7 @@ def test_every_tick_is_read_back(scratch: sqlite3.Connection, story: list) -> No
     scratch.executescript("DELETE FROM ticks; DELETE FROM looks;")
     past = put(scratch, *told)
 
-    assert sorted(told, key=str) == sorted((tick for moment in past.moments() for tick in moment.pools.values()), key=str)
+    assert sorted(told, key=str) == sorted((tick for look in past.looks() for tick in look.pools.values()), key=str)
 
 
 def test_a_quiet_day_is_few_rows(file: sqlite3.Connection) -> None:
@@ -139,7 +140,7 @@ def test_a_quiet_day_is_few_rows(file: sqlite3.Connection) -> None:
     past = put(file, *(replace(QUIET, at=NOW + 20.0 * n) for n in range(4320)))
 
     assert rows(file) <= 86400 / LONGEST_RUN_SECONDS + 1
-    assert len(past.looks) == 4320
+    assert len(past.times) == 4320
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,7 @@ def test_the_first_tick_of_a_daemon_is_marked(tmp_path: Path) -> None:
             journal.record(a_record(at=start + n), Memory())
         journal.close()
 
-    assert [(at - NOW, fresh) for at, fresh in read_past(tmp_path / "j").looks if fresh] == [(0.0, True), (100.0, True)]
+    assert [(at - NOW, fresh) for at, fresh in read_past(tmp_path / "j").times if fresh] == [(0.0, True), (100.0, True)]
 
 
 def test_a_journal_names_its_configurations(tmp_path: Path) -> None:
@@ -224,7 +225,7 @@ def test_a_journal_of_version_1_is_taken_over(tmp_path: Path) -> None:
 
     assert kept == (Memory({"browser": PoolMemory(desired=3)}), NOW - 10)
     assert [(row["at"] - NOW, row["backlog"]) for row in Journal(tmp_path / "j").ticks("browser", 0, 9)] == [(-10, 7), (0, 0)]
-    assert [tick.at for moment in read_past(tmp_path / "j").moments() for tick in moment.pools.values()] == [NOW]
+    assert [tick.at for look in read_past(tmp_path / "j").looks() for tick in look.pools.values()] == [NOW]
 
 
 def test_schemas_only_add(tmp_path: Path) -> None:
