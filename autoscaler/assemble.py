@@ -36,11 +36,10 @@ def build_fleet(settings: Settings, *, dry_run: bool) -> Fleet:
 
 
 def build_sources(settings: Settings) -> tuple[Source, ...]:
-    """Flower, the workers' own pages, and the active broker where one is given and may be read."""
-    sources: list[Source] = [FlowerSource(settings.flower), WorkerPages(PAGE_TIMEOUT_SECONDS)]
-    if settings.active_broker and settings.depth_from != "flower":
-        sources.append(BrokerSource(settings.active_broker))
-    return tuple(sources)
+    """Flower, the workers' own pages, and every broker that may be read, the preferred one first."""
+    brokers = settings.usable_brokers if settings.depth_from != "flower" else ()
+    flower = FlowerSource(settings.flower, depths=settings.depths != "broker")
+    return (flower, WorkerPages(PAGE_TIMEOUT_SECONDS), *map(BrokerSource, brokers))
 
 
 def worker_specs(settings: Settings) -> dict[str, WorkerSpec]:

@@ -73,7 +73,7 @@ class Daemon:
         self._eyes = Eyes(
             self._fleet.containers,
             self._sources,
-            depth_from=settings.depth_from,
+            depth_from=settings.depths,
             max_age_seconds=settings.flower.max_age,
             patience_seconds=patience_seconds(settings),
         )
@@ -183,7 +183,7 @@ class Daemon:
             self._sources = build_sources(settings)
             self._eyes.configure(
                 self._sources,
-                depth_from=settings.depth_from,
+                depth_from=settings.depths,
                 max_age_seconds=settings.flower.max_age,
                 patience_seconds=patience_seconds(settings),
             )
@@ -192,7 +192,7 @@ class Daemon:
         self._configure_hands()
 
     def _configure_hands(self) -> None:
-        broker = self.settings.active_broker
+        broker = self.settings.home_broker
         url = broker.url.get_secret_value() if broker else None
         self._hands.configure(worker_specs(self.settings), url, self._fleet)
 
@@ -204,7 +204,7 @@ class Daemon:
         return {s.name.removeprefix("broker:"): s.commands_sent for s in self._sources if isinstance(s, BrokerSource)}
 
     def _snapshot(self, tick_seconds: float) -> Snapshot:
-        broker = self.settings.active_broker
+        broker = self.settings.home_broker
         return Snapshot(
             started_at=self._started_at,
             policies=self.settings.policies(self._record.at if self._record else self._started_at),

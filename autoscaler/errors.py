@@ -55,6 +55,11 @@ class ConfigError(AutoscalerError):
 class SightError(AutoscalerError):
     """We could not see. Never to be read as zero."""
 
+    def __init__(self, text: str = "", *, kind: str = "") -> None:
+        super().__init__(text)
+        self.kind = kind
+        """What sort of trouble, for those who decide by it (`model.Health` of a broker); the text is for people."""
+
 
 class SourceUnreachable(SightError):
     """No connection, or no whole answer within the deadline."""

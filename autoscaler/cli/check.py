@@ -73,7 +73,7 @@ async def _sources(settings: Settings) -> list[Finding]:
         findings += [Finding(source.name, "warning", note) for note in (sight.notes if sight else ())]
         if sight:
             sights[source.name] = sight
-    return findings + _coverage(queues, sights, brokers=settings.active_broker is not None)
+    return findings + _coverage(queues, sights, brokers=settings.home_broker is not None)
 
 
 async def _look(source: Source, wanted: Wanted) -> tuple[Finding, Sight | None]:

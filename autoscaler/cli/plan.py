@@ -28,7 +28,7 @@ def plan_once(config: Path, *, as_json: bool) -> bool:
     eyes = Eyes(
         build_fleet(settings, dry_run=True).containers,
         build_sources(settings),
-        depth_from=settings.depth_from,
+        depth_from=settings.depths,
         max_age_seconds=settings.flower.max_age,
         patience_seconds=settings.flower.timeout,
     )

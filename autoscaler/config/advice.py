@@ -19,7 +19,7 @@ def warnings(settings: Settings) -> tuple[str, ...]:
 
 
 def _house(settings: Settings) -> Iterator[str]:
-    if settings.active_broker is None:
+    if settings.home_broker is None:
         yield "brokers: none is given, and Flower does not list a queue that nobody consumes: a pool at zero may miss work; add a broker"
     short = sum(len(token.get_secret_value()) < _SHORTEST_TOKEN for token in settings.api.tokens)
     if short:
@@ -45,7 +45,7 @@ def _pool(settings: Settings, at: str, pool: PoolSettings) -> Iterator[str]:
         yield f"{at}.worker.init: false: a worker stopped in its first moments ignores the signal; write init: true"
     if worker.allow_unsafe:
         yield f"{at}.worker.allow_unsafe: true: this worker may take over the host"
-    if worker.metrics_port is None and settings.active_broker is None:
+    if worker.metrics_port is None and settings.home_broker is None:
         yield f"{at}.worker.metrics_port: without it and without brokers only Flower says who is busy, often late: add one of them"
     if worker.environment.get("REMAP_SIGTERM"):
         yield f"{at}.worker.environment.REMAP_SIGTERM: turns the stop signal into one that interrupts running tasks: remove it"

@@ -36,7 +36,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         yield Finding(("fleet", "type"), "swarm is not built yet: write docker, or process for a try without Docker")
     if settings.fleet.type == "docker" and not re.match(r"(unix|tcp|https?)://", settings.fleet.host):
         yield Finding(("fleet", "host"), "is not an address of Docker: write it like unix:///var/run/docker.sock or tcp://socket-proxy:2375")
-    if settings.depth_from == "broker" and settings.active_broker is None:
+    if settings.depth_from == "broker" and settings.home_broker is None:
         yield Finding(("depth_from",), "broker needs a broker to ask: add brokers, or write auto")
     yield from _brokers(settings.brokers)
     yield from _totals(settings)

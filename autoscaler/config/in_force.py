@@ -31,7 +31,7 @@ def _brokers(brokers: tuple[BrokerSettings, ...]) -> Iterator[str]:
     usable = [index for index, broker in enumerate(brokers) if broker.enabled and broker.url.get_secret_value()]
     for index in usable[1:]:
         first = brokers[usable[0]].name
-        yield f"brokers[{index}]: not in force yet: there is no failover; {first!r} alone is read and given to workers"
+        yield f"brokers[{index}]: not in force yet: there is no failover; {first!r} alone is given to workers"
 
 
 def _sentence(key: str, path: str) -> str:

@@ -39,7 +39,8 @@ class Settings(Part):
     flower: FlowerSettings
     """Where Flower is and how to speak to it."""
     depth_from: Literal["auto", "flower", "broker"] = Field("auto", examples=["auto"])
-    """Who says how many tasks wait. `auto`: Flower for the queues it lists, the broker for the rest."""
+    """Who says how many tasks wait. `auto`: Flower for the queues it lists, the broker for the rest; the brokers alone where there
+    are several, or where a `budget` counts their commands."""
     brokers: tuple[BrokerSettings, ...] = ()
     """Brokers to read directly. Optional, but Flower does not list a queue that nobody consumes: without a broker such a queue cannot
     be seen."""
@@ -55,9 +56,24 @@ class Settings(Part):
     """First 12 hex digits of the SHA-256 of the file; set by the loader, never in the file."""
 
     @property
-    def active_broker(self) -> BrokerSettings | None:
-        """The broker that workers are started for: the first that is enabled and has an address."""
-        return next((b for b in self.brokers if b.enabled and b.url.get_secret_value()), None)
+    def usable_brokers(self) -> tuple[BrokerSettings, ...]:
+        """Those that are enabled and have an address, the preferred one first."""
+        return tuple(b for b in self.brokers if b.enabled and b.url.get_secret_value())
+
+    @property
+    def home_broker(self) -> BrokerSettings | None:
+        """The broker that workers are started for as long as it serves: the first usable one."""
+        return next(iter(self.usable_brokers), None)
+
+    @property
+    def depths(self) -> Literal["auto", "flower", "broker"]:
+        """Who says how many tasks wait, `auto` resolved as far as it can be without looking.
+
+        Flower knows one broker, and reading it for Flower's answer costs several commands a look: so the brokers alone are asked
+        where there are several, and where a budget counts their commands.
+        """
+        counts = len(self.usable_brokers) > 1 or any(b.budget for b in self.usable_brokers)
+        return "broker" if self.depth_from == "auto" and counts else self.depth_from
 
     def policies(self, now: float) -> Policies:
         """The part that decisions are made with, with the schedules that hold now."""

@@ -6,6 +6,7 @@ durations are seconds; counts are whole numbers. What could not be seen is a typ
 
 from __future__ import annotations
 
+from autoscaler.model.health import Health
 from autoscaler.model.pool import Flow, Phase, PoolView, Replica
 from autoscaler.model.readings import Known, Reading, Stale, Unknown
 from autoscaler.model.record import (
@@ -22,13 +23,14 @@ from autoscaler.model.record import (
     Result,
     Step,
 )
-from autoscaler.model.sight import Container, ContainerState, Observation, QueueSight, SourceSight, WorkerSight
+from autoscaler.model.sight import BrokerSight, Container, ContainerState, Observation, QueueSight, SourceSight, WorkerSight
 from autoscaler.model.wanted import BacklogPerReplica, Damping, Policies, PoolPolicy, Sizing, TargetWait, Thresholds
 
 __all__ = [
     "Action",
     "ActionKind",
     "BacklogPerReplica",
+    "BrokerSight",
     "Container",
     "ContainerState",
     "Damping",
@@ -36,6 +38,7 @@ __all__ = [
     "Drain",
     "Exit",
     "Flow",
+    "Health",
     "Known",
     "Memory",
     "Observation",

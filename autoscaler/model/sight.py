@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from autoscaler.model.health import Health
 from autoscaler.model.readings import Reading, Unknown
 
 
@@ -82,6 +83,21 @@ class SourceSight:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerSight:
+    """One broker in one look: how it is doing, and what waits on it."""
+
+    broker: str
+    health: Health
+    detail: str
+    """In words what is wrong and what to do; empty when it serves."""
+    fresh: bool
+    """Whether a look at it ended since the tick before: only then is its health news."""
+    queues: Mapping[str, QueueSight]
+    commands_sent: int = 0
+    """Commands that this process has sent to it since its start."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """All that was seen in one look, with its gaps."""
 
@@ -90,3 +106,5 @@ class Observation:
     workers: Mapping[str, WorkerSight]
     containers: Reading[tuple[Container, ...]]
     sources: tuple[SourceSight, ...] = ()
+    brokers: Mapping[str, BrokerSight] = field(default_factory=dict)
+    """Every broker that is read directly, by name. `queues` holds what waits on the first of them, joined with what Flower says."""

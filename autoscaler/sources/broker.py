@@ -11,6 +11,7 @@ from typing import Protocol
 
 from autoscaler.config.models import BrokerSettings
 from autoscaler.errors import SourceUnreachable
+from autoscaler.model import Health
 from autoscaler.sources.broker_redis import RedisBroker
 from autoscaler.sources.redis_line import SCHEMES
 from autoscaler.sources.sight import Sight, Wanted
@@ -34,6 +35,7 @@ class BrokerSource:
     """One broker under one overall deadline; to be awaited on one event loop, one look at a time."""
 
     def __init__(self, settings: BrokerSettings) -> None:
+        self.broker = settings.name
         self.name = f"broker:{settings.name}"
         self._settings = settings
         self._broker = _reader(settings)
@@ -50,7 +52,7 @@ class BrokerSource:
             async with asyncio.timeout(seconds):
                 return await self._broker.read(tuple(dict.fromkeys(wanted.queues)))
         except TimeoutError as error:
-            raise SourceUnreachable(f"broker {self._settings.name} did not answer within {seconds:g} s") from error
+            raise SourceUnreachable(f"broker {self._settings.name} did not answer within {seconds:g} s", kind=Health.TIMEOUT) from error
 
     async def close(self) -> None:
         """Let go of the connection."""

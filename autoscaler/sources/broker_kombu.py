@@ -16,6 +16,7 @@ from kombu.connection import Connection
 
 from autoscaler.config.models import BrokerSettings
 from autoscaler.errors import AnswerUnusable, SourceUnreachable
+from autoscaler.model import Health
 from autoscaler.sources.sight import Sight
 
 NOT_FOUND = 404
@@ -34,7 +35,7 @@ class KombuBroker:
     async def read(self, queues: Sequence[str]) -> Sight:
         """Waiting messages of each of these queues."""
         if self._thread is not None and self._thread.is_alive():
-            raise SourceUnreachable(f"broker {self._settings.name} still has not answered an earlier question")
+            raise SourceUnreachable(f"broker {self._settings.name} still has not answered an earlier question", kind=Health.TIMEOUT)
         answer: Future[Sight] = Future()
         self._thread = threading.Thread(target=_run, args=(answer, lambda: self._read(queues)), name="kombu", daemon=True)
         self._thread.start()
@@ -99,14 +100,17 @@ class KombuBroker:
     def _in_words(self, error: Exception) -> SourceUnreachable | AnswerUnusable:
         who = f"broker {self._settings.name}"
         if _code(error) == ACCESS_REFUSED:
-            return AnswerUnusable(f"{who} refuses the login or the virtual host: check user, password and path in its url")
+            text = f"{who} refuses the login or the virtual host: check user, password and path in its url"
+            return AnswerUnusable(text, kind=Health.AUTH)
         if self._kind == "sentinel":
-            return SourceUnreachable(f"{who}: Redis Sentinel cannot be asked here; give the address of the primary, redis://...")
+            text = f"{who}: Redis Sentinel cannot be asked here; give the address of the primary, redis://..."
+            return SourceUnreachable(text, kind=Health.UNUSABLE)
         if isinstance(error, ImportError | KeyError | NameError):
-            return SourceUnreachable(f"{who}: kombu has no transport for this url, or a library that it needs is not installed")
+            text = f"{who}: kombu has no transport for this url, or a library that it needs is not installed"
+            return SourceUnreachable(text, kind=Health.UNUSABLE)
         if isinstance(error, OSError):
-            return SourceUnreachable(f"{who} cannot be reached: {error.strerror or type(error).__name__}")
-        return SourceUnreachable(f"{who} could not be read through kombu: {type(error).__name__}")
+            return SourceUnreachable(f"{who} cannot be reached: {error.strerror or type(error).__name__}", kind=Health.UNREACHABLE)
+        return SourceUnreachable(f"{who} could not be read through kombu: {type(error).__name__}", kind=Health.UNREACHABLE)
 
 
 def _run(answer: Future[Sight], read: Callable[[], Sight]) -> None:

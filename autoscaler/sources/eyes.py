@@ -13,20 +13,33 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from autoscaler.errors import SightError
-from autoscaler.model import Container, ContainerState, Known, Observation, Policies, Reading, SourceSight, Stale
+from autoscaler.model import (
+    BrokerSight,
+    Container,
+    ContainerState,
+    Health,
+    Known,
+    Observation,
+    Policies,
+    QueueSight,
+    Reading,
+    SourceSight,
+    Stale,
+)
 from autoscaler.sources.merge import Answer, DepthFrom, merge
-from autoscaler.sources.sight import Sight, Source, Wanted
+from autoscaler.sources.sight import Broker, Sight, Source, Wanted
 
 T = TypeVar("T")
 
 FLEET = "fleet"
+HEALTHS = frozenset(Health)
 CLOSING_SECONDS = 1.0
 NEVER = 0.0
 """`SourceSight.at` of a source that has not answered since the start."""
@@ -73,14 +86,11 @@ class Eyes:
         wait([watch.flight.future for watch in watches if watch.flight], timeout=self._patience)
         for watch in watches:
             watch.take_up()
-        queues, workers = merge(
-            wanted.queues,
-            {watch.name: watch.told() for watch in self._watches.values()},
-            depth_from=self._depth_from,
-            now=now,
-            max_age_seconds=self._max_age,
-        )
-        return Observation(now, queues, workers, self._containers(now), tuple(watch.sight() for watch in watches))
+        elsewhere = [source for source in self._watches if isinstance(source, Broker)][1:]
+        told = {watch.name: watch.told() for source, watch in self._watches.items() if source not in elsewhere}
+        queues, workers = merge(wanted.queues, told, depth_from=self._depth_from, now=now, max_age_seconds=self._max_age)
+        brokers = self._brokers(wanted, queues)
+        return Observation(now, queues, workers, self._containers(now), tuple(watch.sight() for watch in watches), brokers)
 
     def close(self) -> None:
         """Cancel what is in flight, close the sources and end the thread, within 2 s even if one of them hangs."""
@@ -93,6 +103,20 @@ class Eyes:
 
     def _running(self) -> tuple[Container, ...]:
         return tuple(c for c in self._fleet.answer.value or () if c.state is ContainerState.RUNNING)
+
+    def _brokers(self, wanted: Wanted, queues: Mapping[str, QueueSight]) -> dict[str, BrokerSight]:
+        """Every broker with what waits on it; on the first of them, what was put together with Flower's word."""
+        found: dict[str, BrokerSight] = {}
+        for source, watch in self._watches.items():
+            if isinstance(source, Broker):
+                told = {watch.name: watch.told()}
+                there = queues if not found else merge(
+                    wanted.queues, told, depth_from="broker", now=wanted.now, max_age_seconds=self._max_age
+                )[0]  # fmt: skip
+                found[source.broker] = BrokerSight(
+                    source.broker, watch.health(), watch.answer.error, watch.is_fresh, there, source.commands_sent
+                )
+        return found
 
     def _containers(self, now: float) -> Reading[tuple[Container, ...]]:
         """The list is acted on only in the tick in which it came: an old one may name what is gone, and miss what was started."""
@@ -112,6 +136,7 @@ class _Looked(Generic[T]):
     seconds: float
     value: T | None = None
     error: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +181,7 @@ class _Watch(Generic[T]):
             asked_at=flight.asked_at if good else self.answer.asked_at,
             value=looked.value if good else self.answer.value,
             error=looked.error,
+            kind=looked.kind,
         )
 
     def told(self) -> Answer[T]:
@@ -167,6 +193,12 @@ class _Watch(Generic[T]):
     def waiting(self) -> str:
         """How long the look in flight has been waited for, in words."""
         return f"has not answered for {self._waited():.1f} s"
+
+    def health(self) -> Health:
+        """How the newest answer says that this neighbour is doing, if it is a broker."""
+        if self.answer.error:
+            return Health(self.answer.kind) if self.answer.kind in HEALTHS else Health.UNUSABLE
+        return Health.UNKNOWN if self.answer.value is None else Health.UP
 
     def sight(self) -> SourceSight:
         """How it answered, for status and metrics."""
@@ -191,7 +223,7 @@ async def _looked(look: Awaitable[T], limit_seconds: float) -> _Looked[T]:
         async with asyncio.timeout(limit_seconds):
             value = await look
     except Exception as error:
-        return _Looked(time.monotonic() - began, error=_words(error))
+        return _Looked(time.monotonic() - began, error=_words(error), kind=_kind(error))
     return _Looked(time.monotonic() - began, value)
 
 
@@ -219,6 +251,10 @@ def _words(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "did not answer in time"
     return f"the look failed by a fault of the autoscaler itself ({type(error).__name__}): please report it"
+
+
+def _kind(error: Exception) -> str:
+    return error.kind if isinstance(error, SightError) else Health.TIMEOUT if isinstance(error, TimeoutError) else ""
 
 
 def _queues(policies: Policies) -> tuple[str, ...]:

@@ -62,7 +62,9 @@ class FlowerSource:
 
     name = "flower"
 
-    def __init__(self, settings: FlowerSettings) -> None:
+    def __init__(self, settings: FlowerSettings, *, depths: bool = True) -> None:
+        """`depths=False`: the queue lengths, each of which costs the broker several commands, are never asked for."""
+        self._depths = depths
         self._base = settings.url.rstrip("/")
         self._deadline = settings.timeout
         self._client, self._credentials = _client(settings)
@@ -74,7 +76,7 @@ class FlowerSource:
         if wanted.now < self._quiet_until:
             raise AnswerUnusable(f"Flower asked to be left alone for {self._quiet_until - wanted.now:.0f} s more")
         lengths, status, workers, metrics = await asyncio.gather(
-            self._page(QUEUES, queue_lengths, wanted.now),
+            self._page(QUEUES, queue_lengths, wanted.now) if self._depths else _unasked(),
             self._page(STATUS, statuses, wanted.now),
             self._page(WORKERS, beats, wanted.now),
             self._page(METRICS, numbers, wanted.now),
@@ -116,6 +118,10 @@ class FlowerSource:
         seen = _entries(workers)
         heard_at = {name: pulse.heard_at(now) for name, pulse in heard.items()}
         return {name: _voice(name, up, seen.get(name), counts.get(name, Numbers()), heard_at.get(name)) for name, up in online.items()}
+
+
+async def _unasked() -> Page[int]:
+    return Page({})
 
 
 def _client(settings: FlowerSettings) -> tuple[httpx.AsyncClient, bool]:

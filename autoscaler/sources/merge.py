@@ -43,6 +43,8 @@ class Answer(Generic[T]):
     value: T | None = None
     error: str = ""
     """Why there is nothing newer, in the operator's words; empty while the value is the newest word."""
+    kind: str = ""
+    """What sort of trouble that is, for those who decide by it."""
 
     def reading(self, now: float, max_age_seconds: float) -> Reading[T]:
         """The value as far as it can be believed now.

@@ -19,6 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from autoscaler.errors import AnswerUnusable, SightError, SourceUnreachable
+from autoscaler.model.health import REMEDY, Health, spoken
 
 SCHEMES = ("redis", "rediss", "unix", "redis+socket")
 T = TypeVar("T")
@@ -86,18 +87,19 @@ class RedisLine:
             # What is raised there quotes the address, password and all: it is not passed on.
             raise SourceUnreachable(
                 f"the url of broker {self._broker} cannot be used: write it like redis://:password@host:6379/0, "
-                "with no other options than ssl_cert_reqs, ssl_ca_certs, ssl_certfile and ssl_keyfile"
+                "with no other options than ssl_cert_reqs, ssl_ca_certs, ssl_certfile and ssl_keyfile",
+                kind=Health.UNUSABLE,
             ) from None
 
     def in_words(self, error: BaseException) -> SightError:
         """What is wrong and what to do, without password, as the error that the loop knows."""
         parts = urlsplit(self._url)
         where = f"broker {self._broker} at {parts.hostname or parts.path}" + (f":{parts.port}" if parts.port else "")
-        said = _words(error)
+        health, said = _trouble(error)
         for secret in filter(None, (parts.password, unquote(parts.password or ""))):
             said = said.replace(secret, "***")
         spoke = isinstance(error, trouble.ResponseError | trouble.AuthenticationError | trouble.InvalidResponse)
-        return (AnswerUnusable if spoke else SourceUnreachable)(f"{where} {said}")
+        return (AnswerUnusable if spoke else SourceUnreachable)(f"{where} {said}", kind=health)
 
 
 _CONNECTION_OPTIONS = inspect.signature(AbstractConnection.__init__).parameters
@@ -129,51 +131,50 @@ def _as_redis_py_writes(url: str) -> str:
 
 # ---------------------------------------------------------------- words
 
-_CLUSTER = "is a Redis Cluster, which Celery cannot use as a broker"
-_QUOTA = "has used up its quota: wait for the next period, raise the plan, or enable another broker"
 _HUNG_UP = "closed the connection: is it a Redis, and does it want TLS (rediss://)?"
+_CLUSTER = (Health.UNUSABLE, "is a Redis Cluster, which Celery cannot use as a broker")
 _CODES = {
-    "WRONGTYPE": "has another kind of key under this name: check the queues, the database number and global_keyprefix",
-    "MASTERDOWN": "is a replica that has lost its primary: wait for the failover, or give the primary's address",
+    "WRONGTYPE": (Health.UP, "has another kind of key under this name: check the queues, the database number and global_keyprefix"),
+    "MASTERDOWN": (Health.READ_ONLY, "is a replica that has lost its primary: wait for the failover, or give the primary's address"),
     "MOVED": _CLUSTER,
     "CROSSSLOT": _CLUSTER,
 }
-_PHRASES = {
-    "limit exceeded": _QUOTA,
-    "quota exceeded": _QUOTA,
-    "max number of clients": "has no connection left: raise maxclients, or run fewer workers",
-}
-_CAUSES: tuple[tuple[type[BaseException], str], ...] = (
-    (trouble.AuthenticationError, "refuses the login: check user and password in its url"),
-    (trouble.NoPermissionError, "does not let its user read: allow EXISTS, LLEN, HLEN, HSCAN and SSCAN"),
-    (trouble.BusyLoadingError, "is still loading its data: wait"),
-    (socket.gaierror, "cannot be found: its name does not resolve; are both in the same network?"),
-    (ssl.SSLCertVerificationError, "has a certificate that is not trusted ({0.verify_message}): add ?ssl_ca_certs=/path/ca.pem to its url"),
-    (ssl.SSLError, "does not speak TLS as expected: is rediss:// right here?"),
-    (ConnectionRefusedError, "refuses connections; is it running and listening there?"),
-    (FileNotFoundError, "has no socket there: is it running, and is its folder mounted?"),
-    (PermissionError, "may not be reached by this user: check the permissions of its socket"),
-    (ConnectionError, _HUNG_UP),
-    (OSError, "cannot be reached: {0.strerror}"),
-    (trouble.InvalidResponse, "does not speak the protocol of Redis: is this the right port?"),
+"""What Redis says by its first word, where more can be told than `REMEDY` does."""
+_CAUSES: tuple[tuple[type[BaseException], Health, str], ...] = (
+    (trouble.NoPermissionError, Health.AUTH, "does not let its user read: allow EXISTS, LLEN, HLEN, HSCAN and SSCAN"),
+    (trouble.AuthenticationError, Health.AUTH, REMEDY[Health.AUTH]),
+    (trouble.BusyLoadingError, Health.LOADING, REMEDY[Health.LOADING]),
+    (socket.gaierror, Health.UNREACHABLE, "cannot be found: its name does not resolve; are both in the same network?"),
+    (
+        ssl.SSLCertVerificationError,
+        Health.TLS,
+        "has a certificate that is not trusted ({0.verify_message}): add ?ssl_ca_certs=/path/ca.pem to its url",
+    ),
+    (ssl.SSLError, Health.TLS, REMEDY[Health.TLS]),
+    (ConnectionRefusedError, Health.UNREACHABLE, "refuses connections; is it running and listening there?"),
+    (FileNotFoundError, Health.UNREACHABLE, "has no socket there: is it running, and is its folder mounted?"),
+    (PermissionError, Health.UNREACHABLE, "may not be reached by this user: check the permissions of its socket"),
+    (ConnectionError, Health.UNREACHABLE, _HUNG_UP),
+    (OSError, Health.UNREACHABLE, "cannot be reached: {0.strerror}"),
+    (trouble.InvalidResponse, Health.UNUSABLE, "does not speak the protocol of Redis: is this the right port?"),
 )
 
 
-def _words(error: BaseException) -> str:
+def _trouble(error: BaseException) -> tuple[Health, str]:
+    """What the error says of the broker's health, and in words what to do."""
     text = str(error)
     code = getattr(error, "status_code", None) or text.partition(" ")[0]
     if code in _CODES:
         return _CODES[code]
-    for phrase, words in _PHRASES.items():
-        if phrase in text.lower():
-            return words
+    if said := spoken(text):
+        return said, REMEDY[said]
     for cause in _chain(error):
-        for kind, words in _CAUSES:
+        for kind, health, words in _CAUSES:
             if isinstance(cause, kind):
-                return words.format(cause)
+                return health, words.format(cause)
     if isinstance(error, trouble.ResponseError):
-        return f"refuses: {text[:200]}"
-    return _HUNG_UP
+        return Health.UNUSABLE, f"refuses: {text[:200]}"
+    return Health.UNREACHABLE, _HUNG_UP
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from autoscaler.model import Container
 
@@ -69,3 +69,15 @@ class Source(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+@runtime_checkable
+class Broker(Protocol):
+    """A source that is a broker: what workers are started for, and what every question to it may cost."""
+
+    broker: str
+    """Its name in the configuration."""
+
+    @property
+    def commands_sent(self) -> int:
+        """Commands sent since the start, connecting included: what a metered broker bills for our looking."""

@@ -61,7 +61,7 @@ def test_short_tokens_are_counted_and_not_shown(desk: Desk) -> None:
         (QUIET.replace("//b}", "//b, budget: 1/day}"), ("brokers[0].budget: not in force yet: nothing is held back to keep within it",)),
         (
             QUIET.replace("[{name", "[{name: z, url: redis://z}, {name"),
-            ("brokers[1]: not in force yet: there is no failover; 'z' alone is read and given to workers",),
+            ("brokers[1]: not in force yet: there is no failover; 'z' alone is given to workers",),
         ),
         (QUIET.replace("[{name", "[{name: z, url: redis://z, enabled: false}, {name"), ()),
         (QUIET.replace("queues: [a]", "queues: [a], target_wait: 10s, spare: 1"), ()),

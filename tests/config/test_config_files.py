@@ -86,7 +86,7 @@ def test_a_broker_that_is_off_needs_no_file(desk: Desk) -> None:
     """The secret of a fallback that is switched off need not exist."""
     settings = desk.load(SMALLEST + "brokers: [{name: a, url_file: gone, enabled: false}]\n")
 
-    assert settings.active_broker is None
+    assert settings.home_broker is None
 
 
 def test_what_the_secret_holds_is_checked_without_showing_it(desk: Desk) -> None:

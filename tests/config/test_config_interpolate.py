@@ -107,8 +107,8 @@ def test_a_broker_without_an_address_is_off(desk: Desk) -> None:
         SMALLEST + "brokers:\n  - {name: a, url: '${A:-}'}\n  - {name: b, url: redis://b, enabled: '${B:-false}'}\n  - {name: c, url: redis://c}\n"
     )
 
-    assert settings.active_broker is not None
-    assert settings.active_broker.name == "c"
+    assert settings.home_broker is not None
+    assert settings.home_broker.name == "c"
 
 
 def test_messages_show_the_variable_and_not_what_it_holds(desk: Desk) -> None:

@@ -242,7 +242,7 @@ def test_the_smallest_file_is_enough(desk: Desk) -> None:
 
     assert settings.interval == 2.0
     assert settings.pools["a"].policy("a", now=0.0).scale_down.max_step_percent == 100.0
-    assert settings.active_broker is None
+    assert settings.home_broker is None
 
 
 def test_a_step_and_its_period_reach_the_policy(desk: Desk) -> None:

@@ -81,7 +81,7 @@ def test_the_sample_is_valid_and_loads() -> None:
     assert errors == []
     assert warnings(settings) == ()
     assert not_in_force(settings) == ()
-    assert settings.active_broker is not None
+    assert settings.home_broker is not None
 
 
 @pytest.mark.parametrize("key", [key for key in all_keys() if key.path.count("[]") == 0], ids=lambda key: key.path)

@@ -12,6 +12,7 @@ from live import free_port
 
 from autoscaler.config.models import BrokerSettings
 from autoscaler.errors import AnswerUnusable, SightError, SourceUnreachable
+from autoscaler.model import Health
 from autoscaler.sources.broker import BrokerSource
 from autoscaler.sources.sight import Sight, Wanted
 
@@ -73,30 +74,60 @@ def looks(talk: Talk, times: int = 1, **settings: str) -> Sight:
 
 
 @pytest.mark.parametrize(
-    ("reply", "kind", "words"),
+    ("reply", "kind", "health", "words"),
     [
-        pytest.param(b"-ERR max requests limit exceeded. Limit: 500000, Usage: 500000.", AnswerUnusable, "used up its quota", id="quota"),
-        pytest.param(b"-ERR max daily request limit exceeded", AnswerUnusable, "used up its quota", id="daily quota"),
-        pytest.param(b"-ERR DB capacity quota exceeded", AnswerUnusable, "used up its quota", id="capacity"),
-        pytest.param(b"-LOADING Redis is loading the dataset in memory", SourceUnreachable, "still loading", id="loading"),
-        pytest.param(b"-NOAUTH Authentication required.", AnswerUnusable, "refuses the login", id="no login"),
-        pytest.param(b"-WRONGPASS invalid username-password pair", AnswerUnusable, "refuses the login", id="wrong password"),
-        pytest.param(b"-ERR max number of clients reached", SourceUnreachable, "raise maxclients", id="full"),
-        pytest.param(b"-MOVED 866 10.0.0.1:6379", AnswerUnusable, "Redis Cluster", id="cluster"),
-        pytest.param(b"-CROSSSLOT Keys in request don't hash to the same slot", AnswerUnusable, "Redis Cluster", id="cross slot"),
-        pytest.param(b"-MASTERDOWN Link with MASTER is down", AnswerUnusable, "lost its primary", id="primary down"),
-        pytest.param(b"-ERR unknown command `AUTH`, with args: `s3cret`", AnswerUnusable, r"args: `\*\*\*`", id="echoes the password"),
-        pytest.param(b"HTTP/1.1 400 Bad Request", AnswerUnusable, "does not speak the protocol of Redis", id="not a Redis"),
+        pytest.param(
+            b"-ERR max requests limit exceeded. Limit: 500000, Usage: 500000.", AnswerUnusable, Health.QUOTA, "used up its quota",
+            id="quota",
+        ),
+        pytest.param(
+            b"-ERR max daily request limit exceeded", AnswerUnusable, Health.QUOTA, "used up its quota", id="daily quota",
+        ),
+        pytest.param(b"-ERR DB capacity quota exceeded", AnswerUnusable, Health.FULL, "is full", id="capacity"),
+        pytest.param(
+            b"-LOADING Redis is loading the dataset in memory", SourceUnreachable, Health.LOADING, "still loading", id="loading",
+        ),
+        pytest.param(b"-NOAUTH Authentication required.", AnswerUnusable, Health.AUTH, "refuses the login", id="no login"),
+        pytest.param(
+            b"-WRONGPASS invalid username-password pair", AnswerUnusable, Health.AUTH, "refuses the login", id="wrong password",
+        ),
+        pytest.param(
+            b"-ERR max number of clients reached", SourceUnreachable, Health.CONNECTIONS, "raise maxclients", id="full",
+        ),
+        pytest.param(
+            b"-ERR max concurrent connections exceeded", AnswerUnusable, Health.CONNECTIONS, "raise maxclients", id="connections",
+        ),
+        pytest.param(
+            b"-OOM command not allowed when used memory > 'maxmemory'.", AnswerUnusable, Health.FULL, "is full", id="memory",
+        ),
+        pytest.param(
+            b"-READONLY You can't write against a read only replica.", AnswerUnusable, Health.READ_ONLY, "no writes", id="replica",
+        ),
+        pytest.param(b"-MOVED 866 10.0.0.1:6379", AnswerUnusable, Health.UNUSABLE, "Redis Cluster", id="cluster"),
+        pytest.param(
+            b"-CROSSSLOT Keys in request don't hash to the same slot", AnswerUnusable, Health.UNUSABLE, "Redis Cluster", id="cross slot",
+        ),
+        pytest.param(
+            b"-MASTERDOWN Link with MASTER is down", AnswerUnusable, Health.READ_ONLY, "lost its primary", id="primary down",
+        ),
+        pytest.param(
+            b"-ERR unknown command `AUTH`, with args: `s3cret`", AnswerUnusable, Health.UNUSABLE, r"args: `\*\*\*`",
+            id="echoes the password",
+        ),
+        pytest.param(
+            b"HTTP/1.1 400 Bad Request", AnswerUnusable, Health.UNUSABLE, "does not speak the protocol of Redis", id="not a Redis",
+        ),
     ],
-)
+)  # fmt: skip
 @pytest.mark.parametrize("at_login", [True, False], ids=["at login", "later"])
-def test_says_what_is_wrong(at_login: bool, reply: bytes, kind: type[SightError], words: str) -> None:
-    """A refusal becomes an error that says what to do and shows no password, whenever it comes."""
+def test_says_what_is_wrong(at_login: bool, reply: bytes, kind: type[SightError], health: Health, words: str) -> None:
+    """A refusal becomes an error that says what to do and shows no password, whenever it comes, and which trouble it is."""
     replies = (reply + b"\r\n",) if at_login else (b"+OK\r\n", reply + b"\r\n")
 
     with pytest.raises(kind, match=words) as caught:
         looks(answers(*replies))
 
+    assert health == caught.value.kind
     assert "s3cret" not in str(caught.value)
     assert "broker primary at 127.0.0.1:" in str(caught.value)
 
@@ -107,6 +138,7 @@ def test_a_closed_port_is_unreachable(url: str) -> None:
     with pytest.raises(SourceUnreachable, match=r"primary.*(refuse|reach)") as caught:
         asyncio.run(source(url.format(free_port())).look(WANTED))
 
+    assert Health.UNREACHABLE == caught.value.kind
     assert "s3cret" not in str(caught.value)
 
 
@@ -127,8 +159,9 @@ def test_a_silent_peer_costs_the_deadline(scheme: str) -> None:
         async with a_server(silence) as port:
             asked = source(f"{scheme}://127.0.0.1:{port}", timeout="300ms")
             begun = time.monotonic()
-            with pytest.raises(SourceUnreachable, match=r"did not answer within 0\.3 s|could not be read|cannot be reached"):
+            with pytest.raises(SourceUnreachable, match=r"did not answer within 0\.3 s|could not be read|cannot be reached") as caught:
                 await asked.look(WANTED)
+            assert caught.value.kind in (Health.TIMEOUT, Health.UNREACHABLE)
             return time.monotonic() - begun
 
     assert asyncio.run(look()) < 1.5
@@ -173,8 +206,10 @@ def test_does_not_speak_tls_in_words() -> None:
         async with a_server(answers(b"-ERR unknown command\r\n")) as port:
             await source(f"rediss://127.0.0.1:{port}/0").look(WANTED)
 
-    with pytest.raises(SourceUnreachable, match="TLS"):
+    with pytest.raises(SourceUnreachable, match="TLS") as caught:
         asyncio.run(look())
+
+    assert Health.TLS == caught.value.kind
 
 
 @pytest.mark.parametrize("url", ["redis://:s3cret@host:notaport/0", "redis://:s3cret@host/0?visibility_timeout=5"])
