@@ -7,6 +7,7 @@ durations are seconds; counts are whole numbers. What could not be seen is a typ
 from __future__ import annotations
 
 from autoscaler.model.health import Health
+from autoscaler.model.orders import NO_ORDERS, Direction, Order, OrderKind, Orders
 from autoscaler.model.pool import Flow, Phase, PoolView, Replica
 from autoscaler.model.readings import Known, Reading, Stale, Unknown
 from autoscaler.model.record import (
@@ -27,6 +28,7 @@ from autoscaler.model.sight import BrokerSight, Container, ContainerState, Obser
 from autoscaler.model.wanted import BacklogPerReplica, Damping, Policies, PoolPolicy, Sizing, TargetWait, Thresholds
 
 __all__ = [
+    "NO_ORDERS",
     "Action",
     "ActionKind",
     "BacklogPerReplica",
@@ -35,6 +37,7 @@ __all__ = [
     "ContainerState",
     "Damping",
     "Decision",
+    "Direction",
     "Drain",
     "Exit",
     "Flow",
@@ -42,6 +45,9 @@ __all__ = [
     "Known",
     "Memory",
     "Observation",
+    "Order",
+    "OrderKind",
+    "Orders",
     "Outcome",
     "Phase",
     "Policies",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from autoscaler.model.orders import Order
 from autoscaler.model.sight import Container, QueueSight
 
 
@@ -108,6 +109,8 @@ class PoolView:
     flow: Flow = Flow()
     fleet_seen: bool = True
     """False: the containers themselves could not be listed, so nothing may be done."""
+    orders: tuple[Order, ...] = ()
+    """What was ordered about this pool and is in force now."""
 
     def of(self, *phases: Phase) -> tuple[Replica, ...]:
         """The replicas in these phases."""

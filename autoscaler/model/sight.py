@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from autoscaler.model.health import Health
+from autoscaler.model.orders import Orders
 from autoscaler.model.readings import Reading, Unknown
 
 
@@ -108,3 +109,5 @@ class Observation:
     sources: tuple[SourceSight, ...] = ()
     brokers: Mapping[str, BrokerSight] = field(default_factory=dict)
     """Every broker that is read directly, by name. `queues` holds what waits on the first of them, joined with what Flower says."""
+    orders: Orders = field(default_factory=dict)
+    """What people and producers have ordered and what stands at this moment."""

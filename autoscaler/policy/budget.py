@@ -12,6 +12,7 @@ import heapq
 from autoscaler.model import Phase
 from autoscaler.policy.reasons import Reason
 from autoscaler.policy.rules import Proposal
+from autoscaler.policy.steering import keeps
 
 
 def share(proposals: tuple[Proposal, ...], max_replicas: int) -> tuple[Proposal, ...]:
@@ -59,13 +60,13 @@ def _grow(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> list[
 
 
 def _give_way(counts: list[int], proposals: tuple[Proposal, ...]) -> list[int]:
-    """Let go of replicas that no work asks for, as many as other pools lack; a blind pool keeps all of its own.
+    """Let go of replicas that no work asks for, as many as other pools lack; a blind pool, or one held by hand, keeps all of its own.
 
     The room is theirs once these have left: until then they still use the host.
     """
     lacking = sum(p.count - n for p, n in zip(proposals, counts, strict=True))
     for i, p in enumerate(proposals):
-        held = 0 if p.view.blind else counts[i] - max(p.recommended, p.policy.replicas_min)
+        held = 0 if p.view.blind or keeps(p) else counts[i] - max(p.recommended, p.policy.replicas_min)
         given = min(max(0, held), lacking)
         counts[i] -= given
         lacking -= given

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autoscaler.model import Decision, Memory, Observation, Policies, PoolDecision, PoolMemory, PoolPolicy, PoolView, Step
-from autoscaler.policy import pace, rules
+from autoscaler.policy import pace, rules, steering
 from autoscaler.policy.budget import share
 from autoscaler.policy.demand import demand
 from autoscaler.policy.reasons import Reason
@@ -20,11 +20,13 @@ RULES: tuple[Callable[[Proposal], Step | None], ...] = (
     rules.stabilization,
     pace.max_step,
     rules.cooldown,
-    rules.backoff,
     rules.blindness,
+    steering.pause,
+    steering.by_hand,
+    rules.backoff,
     rules.bounds,
 )
-"""What happens to a recommendation, in this order. Before it: demand and activation; after it: the cap over all pools."""
+"""What happens to a recommendation, in this order. Before it: demand, activation, wake; after it: the cap over all pools."""
 
 
 def decide(policies: Policies, seen: Observation, memory: Memory, now: float) -> Decision:
@@ -37,12 +39,14 @@ def decide(policies: Policies, seen: Observation, memory: Memory, now: float) ->
 
 
 def propose(policy: PoolPolicy, look: Census, memory: PoolMemory, now: float, interval_seconds: float) -> Proposal:
-    """One pool through demand, activation and the rules."""
+    """One pool through demand, activation, wake and the rules."""
     pool = view(policy, look, memory, now)
     if not pool.fleet_seen:
         return Proposal.begin(policy, pool, memory, now, _hands_off(pool))
     needed = demand(policy, pool, lead_seconds=memory.boot_seconds + interval_seconds)
-    proposal = Proposal.begin(policy, pool, memory, now, needed, rules.activation(pool, needed.after))
+    active = rules.activation(pool, needed.after)
+    awake = steering.wake(pool, (active or needed).after, policy.slots)
+    proposal = Proposal.begin(policy, pool, memory, now, needed, active, awake)
     for rule in RULES:
         proposal = proposal.take(rule(proposal))
     return proposal

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from autoscaler.model import Known, Memory, Observation, Policies, PoolPolicy, QueueSight
+from autoscaler.model import Known, Memory, Observation, OrderKind, Policies, PoolPolicy, QueueSight
 from autoscaler.policy.decide import propose
 from autoscaler.policy.replicas import census
+from autoscaler.policy.steering import told
 
 FARTHEST_SECONDS = 86400.0
 MOST_WAITING = 1_000_000
@@ -26,6 +27,8 @@ class Foresight:
     down_to: int | None
     """The count that the pool falls to first, if all stays as it is and nothing arrives."""
     down_in_seconds: float | None
+    held: tuple[str, ...] = ()
+    """Pauses, counts and drains that somebody has ordered, in words, with the time that they have left."""
 
     def words(self) -> str:
         """As one line for a person."""
@@ -34,7 +37,7 @@ class Foresight:
             parts.append(f"down to {self.down_to} in {self.down_in_seconds:.0f} s if nothing arrives")
         if self.up_at_waiting is not None:
             parts.append(f"up at {self.up_at_waiting} waiting")
-        return ", ".join(parts) or "nothing would change it now"
+        return "; ".join((", ".join(parts) or "nothing would change it now", *self.held))
 
 
 def foresee(policies: Policies, seen: Observation, memory: Memory, pool: str) -> Foresight:
@@ -51,6 +54,7 @@ def foresee(policies: Policies, seen: Observation, memory: Memory, pool: str) ->
         up_at_waiting=None if up_at is None else least + up_at,
         down_to=None if later is None else desired(seen, now + later / 10),
         down_in_seconds=None if later is None else later / 10,
+        held=tuple(told(o, now) for o in seen.orders.get(pool, ()) if o.in_force(now) and not o.worker and o.kind is not OrderKind.WAKE),
     )
 
 

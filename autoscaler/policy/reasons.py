@@ -24,13 +24,17 @@ class Reason(StrEnum):
     ACTIVATED = "Activated"
     HOLDS_SCHEDULED = "HoldsScheduled"
     UNACKNOWLEDGED = "Unacknowledged"
+    WOKEN = "Woken"
     SCALE_UP_STABILIZED = "ScaleUpStabilized"
     SCALE_DOWN_STABILIZED = "ScaleDownStabilized"
     SCALE_UP_LIMIT = "ScaleUpLimit"
     SCALE_DOWN_LIMIT = "ScaleDownLimit"
     COOLING_DOWN = "CoolingDown"
-    BACKING_OFF = "BackingOff"
     BLIND = "Blind"
+    PAUSED = "Paused"
+    SCALED_BY_HAND = "ScaledByHand"
+    DRAINED_BY_HAND = "DrainedByHand"
+    BACKING_OFF = "BackingOff"
     FLEET_UNSEEN = "FleetUnseen"
     TOO_MANY_REPLICAS = "TooManyReplicas"
     TOO_FEW_REPLICAS = "TooFewReplicas"
@@ -52,13 +56,17 @@ MEANING: dict[Reason, str] = {
     Reason.ACTIVATED: "At least one task waits, so at least one replica is needed.",
     Reason.HOLDS_SCHEDULED: "Some replicas hold ETA or countdown tasks; stopping them would put these back and start a worker again.",
     Reason.UNACKNOWLEDGED: "A killed worker left unacknowledged tasks; only a living worker can bring them back.",
+    Reason.WOKEN: "A producer said that it has sent work, and the queue could not be looked at since.",
     Reason.SCALE_UP_STABILIZED: "The need is too recent: `scale_up.stabilization` waits for the lowest need of its window.",
     Reason.SCALE_DOWN_STABILIZED: "The highest need within `scale_down.stabilization` still counts.",
     Reason.SCALE_UP_LIMIT: "`scale_up.max_step` allows no more replicas in one decision, or within its `period`.",
     Reason.SCALE_DOWN_LIMIT: "`scale_down.max_step` allows no fewer replicas in one decision, or within its `period`.",
     Reason.COOLING_DOWN: "The last change in this direction is younger than its `cooldown`.",
-    Reason.BACKING_OFF: "Workers of this pool ended badly: the next start waits, 10 s doubling to 5 min, and is tried alone first.",
     Reason.BLIND: "Something that is needed to scale down safely cannot be seen.",
+    Reason.PAUSED: "Somebody holds this direction, until `resume` or for the time that was said.",
+    Reason.SCALED_BY_HAND: "Somebody has set the count; bounds and `max_replicas` still hold.",
+    Reason.DRAINED_BY_HAND: "Somebody has sent all workers of the pool home: they finish and leave, and none is started.",
+    Reason.BACKING_OFF: "Workers of this pool ended badly: the next start waits, 10 s doubling to 5 min, and is tried alone first.",
     Reason.FLEET_UNSEEN: "The engine did not say which workers exist, so nothing is started or stopped.",
     Reason.TOO_MANY_REPLICAS: "`replicas.max` caps the count.",
     Reason.TOO_FEW_REPLICAS: "`replicas.min` raises the count.",

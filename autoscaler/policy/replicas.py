@@ -17,6 +17,7 @@ from autoscaler.model import (
     Flow,
     Known,
     Observation,
+    Order,
     Phase,
     PoolMemory,
     PoolPolicy,
@@ -74,7 +75,8 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float) -
     seen = all_seen.seen
     queues = tuple(seen.queues.get(q) or QueueSight(q, Unknown("it was not looked at")) for q in policy.queues)
     containers = all_seen.by_pool.get(policy.name, ())
-    past = _Past({d.replica: d for d in memory.drains}, frozenset(memory.ready), dict(memory.silent))
+    orders = tuple([order for order in seen.orders.get(policy.name, ()) if order.in_force(now)])
+    past = _Past(_drains(orders, memory), frozenset(memory.ready), dict(memory.silent))
     replicas = tuple([_replica(c, policy, all_seen, past, now) for c in containers if c.state is ContainerState.RUNNING])
     replicas += _ordered(policy, containers, memory, now)
     waiting = sum([known(q.waiting) or 0 for q in queues])
@@ -90,7 +92,14 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float) -
         blind=_blind(queues, seen),
         flow=flow,
         fleet_seen=isinstance(seen.containers, Known),
+        orders=orders,
     )
+
+
+def _drains(orders: tuple[Order, ...], memory: PoolMemory) -> dict[str, Drain]:
+    """Drains under way; one that somebody has ordered counts from that moment on, so that it may be replaced at once."""
+    ordered = {o.worker: Drain(o.worker, o.at, o.why, sent=False) for o in orders if o.worker}
+    return ordered | {drain.replica: drain for drain in memory.drains}
 
 
 def _oldest_wait(flow: Flow, memory: PoolMemory, waiting: int, now: float) -> float:

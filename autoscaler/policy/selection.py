@@ -9,6 +9,7 @@ import hashlib
 
 from autoscaler.model import Action, ActionKind, Drain, Phase, PoolView, Replica
 from autoscaler.policy.rules import Proposal
+from autoscaler.policy.steering import sent_home
 
 
 def actions(p: Proposal, instance: str) -> tuple[Action, ...]:
@@ -16,8 +17,9 @@ def actions(p: Proposal, instance: str) -> tuple[Action, ...]:
     if not p.view.fleet_seen:
         return ()
     leaving = (*_kills(p), *_unsent(p)) if p.memory.drains else ()
+    ordered = sent_home(p) if p.view.orders else ()
     change = _starts(p, instance) if p.count > p.current else _drains(p) if p.count < p.current else ()
-    return (*_removals(p.view), *leaving, *change)
+    return (*_removals(p.view), *leaving, *ordered, *change)
 
 
 def _removals(view: PoolView) -> tuple[Action, ...]:

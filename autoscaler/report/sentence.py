@@ -25,6 +25,7 @@ _DEMAND = {
     Reason.BACKLOG_HOLDS,
     Reason.ACTIVATED,
     Reason.UNACKNOWLEDGED,
+    Reason.WOKEN,
     Reason.POOL_REMOVED,
 }
 LIMITS: tuple[str, ...] = tuple(reason.value for reason in Reason if reason not in _DEMAND)

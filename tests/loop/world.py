@@ -17,6 +17,8 @@ from autoscaler.model import (
     Known,
     Memory,
     Observation,
+    Order,
+    Orders,
     Outcome,
     Policies,
     QueueSight,
@@ -26,6 +28,8 @@ from autoscaler.model import (
     Unknown,
     WorkerSight,
 )
+from autoscaler.model.orders import given
+from autoscaler.policy.steering import standing_after
 
 GONE = Unknown("it did not answer")
 
@@ -53,6 +57,7 @@ class World:
         self.policies, self.boot, self.runtime = policies, boot, runtime
         self.now = start
         self.memory = Memory()
+        self.orders: Orders = {}
         self.waiting: dict[str, list[float]] = {q: [] for p in policies.pools.values() for q in p.queues}
         """When each waiting task arrived, oldest first."""
         self.waits: list[float] = []
@@ -71,6 +76,10 @@ class World:
         """Tasks arrive."""
         self.waiting[queue] += [self.now] * count
         self.sent += count
+
+    def order(self, order: Order) -> None:
+        """Somebody gives an order."""
+        self.orders = {**self.orders, order.pool: given(self.orders.get(order.pool, ()), order)}
 
     def crash_daemon(self) -> None:
         """kill -9 and a start without a journal."""
@@ -91,6 +100,7 @@ class World:
         until = self.now + seconds
         while self.now < until:
             record, self.memory = tick(self.policies, self.memory, self, self, self.now)
+            self.orders = standing_after(self.orders, record)
             self.records.append(record)
             for _ in range(round(self.policies.interval_seconds * 10)):
                 self.now = round(self.now + 0.1, 1)
@@ -127,6 +137,7 @@ class World:
             workers={f"celery@{w.name}": self._voice(w, now) for w in self.alive() if seen and self._is_ready(w)},
             containers=GONE if self.blind_fleet else Known(tuple(self._container(w) for w in self.workers.values()), now, "fleet"),
             sources=(SourceSight("flower", seen, "", 0.0, now), SourceSight("fleet", not self.blind_fleet, "", 0.0, now)),
+            orders=self.orders,
         )
 
     def _voice(self, worker: Worker, now: float) -> WorkerSight:

@@ -12,6 +12,8 @@ from autoscaler.model import (
     Known,
     Memory,
     Observation,
+    Order,
+    OrderKind,
     Outcome,
     Policies,
     PoolDecision,
@@ -76,6 +78,7 @@ def seen(
     workers: Iterable[WorkerSight] = (),
     flower: bool = True,
     now: float = NOW,
+    orders: Iterable[Order] = (),
 ) -> Observation:
     """One look; None means that it could not be seen."""
     depths = waiting if isinstance(waiting, dict) else {"p": waiting}
@@ -85,7 +88,13 @@ def seen(
         workers={w.name: w for w in workers},
         containers=UNSEEN if containers is None else Known(tuple(containers), now, "fleet"),
         sources=(SourceSight("flower", flower, "", 0.01, now),),
+        orders={"p": tuple(orders)},
     )
+
+
+def an_order(kind: OrderKind = OrderKind.PAUSE, **changes) -> Order:
+    """What Anna ordered ten seconds ago, for good."""
+    return replace(Order(kind, "p", NOW - 10, "anna"), **changes)
 
 
 def fleet(*running: int | None, pool: str = "p", **changes) -> dict[str, tuple]:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from builders import NOW, a_policy, after, calm, container, policies, pool_of, seen, worker
+from builders import NOW, a_policy, after, an_order, calm, container, policies, pool_of, seen, worker
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,9 +10,11 @@ from autoscaler.model import (
     ActionKind,
     BacklogPerReplica,
     Damping,
+    Direction,
     Drain,
     Flow,
     Memory,
+    OrderKind,
     Phase,
     PoolMemory,
     TargetWait,
@@ -80,6 +82,22 @@ def a_look(draw, waiting=maybe_counts):
 
 
 @st.composite
+def a_steered_look(draw):
+    """The same, with any standing orders."""
+    kinds = st.sampled_from([kind for kind in OrderKind if kind is not OrderKind.RESUME])
+    orders = st.builds(
+        an_order,
+        kinds,
+        until=st.sampled_from([None, NOW - 1, NOW + 60]),
+        direction=st.sampled_from(Direction),
+        replicas=counts,
+        worker=st.sampled_from(["", "w0", "w1", "gone"]),
+        tasks=counts,
+    )
+    return replace(draw(a_look()), orders={"p": tuple(draw(st.lists(orders, max_size=4)))})
+
+
+@st.composite
 def a_memory(draw):
     """Any window, cooldown, drains and backoff."""
     window = tuple((NOW - ago, n) for ago, n in draw(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 20)), max_size=5)))
@@ -98,7 +116,7 @@ def a_memory(draw):
     )
 
 
-@given(a_pool(), a_look(), a_memory())
+@given(a_pool(), a_steered_look(), a_memory())
 @settings(max_examples=300)
 def test_bounds_always_hold(policy, look, memory):
     """min <= desired <= max."""
@@ -106,14 +124,14 @@ def test_bounds_always_hold(policy, look, memory):
     assert policy.replicas_min <= made.desired <= policy.replicas_max
 
 
-@given(a_pool(), a_look(), a_memory(), st.integers(0, 15))
+@given(a_pool(), a_steered_look(), a_memory(), st.integers(0, 15))
 def test_total_cap_always_holds(policy, look, memory, cap):
     """Never more desired than `max_replicas` over all pools."""
     made = decide(policies(policy, replace(a_policy("other"), queues=("p",)), max_replicas=cap), look, memory, NOW)
     assert sum(p.desired for p in made.pools) <= cap
 
 
-@given(a_pool(), a_look(), a_memory())
+@given(a_pool(), a_steered_look(), a_memory())
 def test_asking_changes_nothing(policy, look, memory):
     """The same question has the same answer."""
     assert decide(policies(policy), look, memory, NOW) == decide(policies(policy), look, memory, NOW)
@@ -152,7 +170,7 @@ def test_actions_lead_to_the_count(policy, look, memory):
     assert change == made.desired - made.current
 
 
-@given(a_pool(), a_look(), a_memory())
+@given(a_pool(), a_steered_look(), a_memory())
 def test_only_known_replicas_are_touched(policy, look, memory):
     """Drains and kills name containers of the list; a kill names one that was already draining."""
     made = pool_of(decide(policies(policy), look, memory, NOW))

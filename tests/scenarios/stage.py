@@ -8,6 +8,11 @@
     engine down|up|refusing     the list of containers is there or not; refusing: no start succeeds
     restart                     the daemon is killed and starts without a journal
     kill POOL                   one of the pool's workers dies
+    pause POOL up|down|both [SECONDS]
+    scale POOL COUNT [SECONDS]  a count is set by hand
+    drain POOL [one]            all workers of the pool are sent home, or its eldest alone
+    wake POOL [COUNT]           a producer says that it has sent work
+    resume POOL                 what was paused or set by hand ends
 
 Under each command stands, behind a line of dashes, one line for every tick in which a pool said something new:
 seconds, pool, count, reason of the last step that changed it, and what was done.
@@ -18,10 +23,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from world import World
 
-from autoscaler.model import BacklogPerReplica, Damping, Policies, PoolPolicy, Record, TargetWait, Thresholds
+from autoscaler.model import BacklogPerReplica, Damping, Direction, Order, OrderKind, Policies, PoolPolicy, Record, TargetWait, Thresholds
 
 START = 1000.0
 
@@ -90,6 +96,25 @@ class Stage:
 
     def _kill(self, pool: str) -> None:
         self.world.kill_worker(self.world.alive(pool)[0].name)
+
+    def _pause(self, pool: str, direction: str, seconds: str = "") -> None:
+        self._order(OrderKind.PAUSE, pool, seconds, direction=Direction(direction))
+
+    def _scale(self, pool: str, count: str, seconds: str = "") -> None:
+        self._order(OrderKind.SCALE, pool, seconds, replicas=int(count))
+
+    def _drain(self, pool: str, one: str = "") -> None:
+        self._order(OrderKind.DRAIN, pool, worker=self.world.alive(pool)[0].name if one else "")
+
+    def _wake(self, pool: str, count: str = "0") -> None:
+        self._order(OrderKind.WAKE, pool, tasks=int(count))
+
+    def _resume(self, pool: str) -> None:
+        self._order(OrderKind.RESUME, pool)
+
+    def _order(self, kind: OrderKind, pool: str, seconds: str = "", **words: Any) -> None:
+        now = self.world.now
+        self.world.order(Order(kind, pool, now, "anna", until=now + float(seconds) if seconds else None, **words))
 
     def _end(self) -> Iterator[str]:
         world = self.world
