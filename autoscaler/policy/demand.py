@@ -156,14 +156,16 @@ def _new_slots(work: Load, group: tuple[int, float], target: float, runtime: flo
 def by_backlog(work: Load, policy: PoolPolicy) -> Need:
     """So many waiting tasks for each replica, and never fewer replicas than the running tasks fill.
 
-    Kubernetes' average value: `ceil(backlog / target)`, and no change within the tolerance around the present count.
+    Kubernetes' average value: `ceil(backlog / target)`, and no change within the tolerance around the present count, spare
+    replicas left out: those are there for more than this backlog.
     """
     sizing = policy.sizing if isinstance(policy.sizing, BacklogPerReplica) else BacklogPerReplica(1.0)
     wanted = float(math.ceil(work.waiting / sizing.tasks))
-    ratio = work.waiting / (sizing.tasks * work.replicas) if work.replicas else 0.0
+    carrying = max(0, work.replicas - policy.spare)
+    ratio = work.waiting / (sizing.tasks * carrying) if carrying else 0.0
     because = f", {sizing.tasks:g} for each replica"
-    if work.replicas and abs(ratio - 1.0) <= sizing.tolerance + 1e-9:
-        return Need(float(work.slots), Reason.WITHIN_TOLERANCE, because)
+    if carrying and abs(ratio - 1.0) <= sizing.tolerance + 1e-9:
+        return Need(float(work.slots - policy.spare * policy.slots), Reason.WITHIN_TOLERANCE, because)
     return Need(max(wanted * policy.slots, float(work.busy_least)), Reason.BACKLOG_PER_REPLICA, because)
 
 

@@ -130,6 +130,13 @@ def test_backlog_per_replica(waiting, running, wanted):
     assert wanted == decided(policy, seen(waiting=waiting, **fleet(*running)), calm(idle, policy)).desired
 
 
+def test_a_spare_replica_does_not_add_itself_again():
+    """Nine waiting on ten replicas of which one is spare: within tolerance of nine, so ten stay ten, tick after tick."""
+    policy = a_policy(sizing=BacklogPerReplica(1.0), spare=1, replicas_max=20)
+
+    assert decided(policy, seen(waiting=9, **fleet(*[0] * 10))).desired == 10
+
+
 def test_spare_replicas_are_kept_while_there_is_work():
     """One idle replica more than needed, and none once the pool sleeps."""
     policy = a_policy(spare=1)
