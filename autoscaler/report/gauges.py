@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from autoscaler import __version__
-from autoscaler.model import Known, Phase, PoolDecision, PoolPolicy, SourceSight
+from autoscaler.model import Known, OrderKind, Phase, PoolDecision, PoolPolicy, SourceSight
 from autoscaler.report.sentence import LIMITS, limits
 from autoscaler.report.snapshot import Snapshot
 
@@ -134,6 +134,7 @@ def _of_pool(sheet: _Sheet, pool: PoolDecision) -> None:
     sheet.put("replicas_desired", pool.desired, pool.pool)
     sheet.put("replicas_recommended", pool.recommended, pool.pool)
     sheet.put("pool_blind", bool(pool.view.blind), pool.pool)
+    sheet.put("pool_paused", any(order.kind is OrderKind.PAUSE for order in pool.view.orders), pool.pool)
     holding = limits(pool)
     for reason in LIMITS:
         sheet.put("scaling_limited", reason in holding, pool.pool, reason)

@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT / "tests" / "policy"))
 
 from builders import NOW, a_policy, fleet, policies, seen  # noqa: E402
 
-from autoscaler.model import Flow, Memory, PoolMemory, TargetWait, Unknown  # noqa: E402
+from autoscaler.model import Flow, Memory, Order, OrderKind, PoolMemory, TargetWait, Unknown  # noqa: E402
 from autoscaler.policy.decide import decide  # noqa: E402
 from autoscaler.policy.demand import Load, by_target_wait  # noqa: E402
 from autoscaler.policy.foresight import foresee  # noqa: E402
@@ -21,6 +21,7 @@ from autoscaler.report.sentence import waterfall  # noqa: E402
 PAGE = (ROOT / "docs" / "how-it-decides.md").read_text()
 MAIL = a_policy("mail", slots=4)
 FOUR_IDLE = fleet(0, 0, 0, 0, pool="mail")
+SET_BY_HAND = Order(OrderKind.SCALE, "mail", NOW, "anna", "the launch", until=NOW + 600, replicas=12)
 NEEDED_FOUR = Memory({"mail": PoolMemory(recommendations=((NOW - 5, 4),), ready=("mail0", "mail1", "mail2", "mail3"))})
 
 
@@ -46,6 +47,11 @@ def told(look, memory: Memory) -> list[str]:
             ),
             Memory({"mail": replace(NEEDED_FOUR.of("mail"), recommendations=((NOW - 99, 0),))}),
             id="blind",
+        ),
+        pytest.param(
+            replace(seen(waiting={"mail": 0}), orders={"mail": (SET_BY_HAND,)}),
+            Memory(),
+            id="by hand",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 from telling import NOW, a_bad_end, a_decision, a_record, a_replica, a_snapshot, a_source, a_step, a_view, an_action, an_outcome
 
-from autoscaler.model import ActionKind, Memory, Phase, Record, Result
+from autoscaler.model import ActionKind, Memory, Order, OrderKind, Phase, Record, Result
 from autoscaler.policy.reasons import Reason
 from autoscaler.report.metrics import MOST_ROUTES, Metrics
 from autoscaler.report.snapshot import ConfigState, Snapshot
@@ -113,6 +113,14 @@ def test_an_unseen_fleet_leaves_replicas_out() -> None:
 
     assert page.value("replicas{phase=ready,pool=browser}") is None
     assert page.value("pool_slots{pool=browser}") is None
+
+
+def test_a_paused_pool_shows() -> None:
+    """1 while somebody holds the pool; a count that was set by hand is another thing."""
+    orders = [Order(kind, "browser", NOW, "anna") for kind in (OrderKind.PAUSE, OrderKind.SCALE)]
+    paused = [Page().tell(a_record(a_decision(view=a_view(orders=(order,))))).value("pool_paused{pool=browser}") for order in orders]
+
+    assert paused == [1, 0]
 
 
 def test_a_refused_configuration_shows() -> None:
