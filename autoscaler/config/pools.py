@@ -169,7 +169,7 @@ class StartSettings(Part):
     """How a worker begins."""
 
     timeout: Duration = Field(60.0, examples=["60s"])
-    """A worker that nobody has heard by then counts as lost: it is no help for what waits, so another may be started in its place."""
+    """A worker that was not heard by then, though it would have been, is a failed start: it is drained, the next one waits a moment."""
 
 
 Queue = Annotated[str, Field(min_length=1, max_length=255)]

@@ -27,6 +27,9 @@ class Fleet(Protocol):
     def stop(self, container_id: str, *, kill: bool = False) -> None:
         """Send the stop signal (or SIGKILL) and return at once, without waiting for the exit; raises ContainerGone."""
 
+    def last_words(self, container_id: str) -> tuple[str, ...]:
+        """The last lines of a worker's log, running or ended; none where the log cannot be read. Raises ContainerGone."""
+
     def remove(self, container_id: str) -> Exit:
         """Remove a worker that has ended or never started, after reading how it ended; never a running one. Raises ContainerGone."""
 

@@ -96,6 +96,22 @@ class DockerFleet:
             raise ContainerGone(f"{container_id[:12]} does not run any more")
         _require(answer, ActError, "the engine did not signal the worker")
 
+    def last_words(self, container_id: str) -> tuple[str, ...]:
+        """The end of its log; ContainerGone for one that is not ours."""
+        if container_id not in self._signals:
+            self._inspect(container_id)
+        return self._log(container_id)
+
+    def _log(self, container_id: str) -> tuple[str, ...]:
+        """The end of a log; one that cannot be read costs these lines and nothing else."""
+        asked = {"stdout": "1", "stderr": "1", "tail": str(LINES)}
+        path = f"/containers/{quote(container_id)}/logs"
+        try:
+            answer = self._engine.ask(Question("GET", path, asked, seconds=min(LOG_SECONDS, self._timeout), limit=LOG_BYTES, cut=True))
+        except FleetUnreachable:
+            return ()
+        return tail(answer.body) if answer.status == 200 else ()
+
     def remove(self, container_id: str) -> Exit:
         """Remove a worker that has ended or never started; its exit code, whether memory ran out and its last words are kept."""
         state = self._inspect(container_id)["State"]
@@ -195,17 +211,10 @@ class DockerFleet:
             raise StartRefused(f"image {image} cannot be pulled: pull or build it on the Docker host ({words})")
 
     def _ended(self, container_id: str, state: Mapping[str, Any]) -> Exit:
-        """How it ended; a log that cannot be read costs the last words, not the removal."""
+        """How it ended, with its last words."""
         if state["Status"] == "created":
             return Exit(None, log_tail=tuple(filter(None, [state.get("Error")])))
-        asked = {"stdout": "1", "stderr": "1", "tail": str(LINES)}
-        try:
-            path = f"/containers/{quote(container_id)}/logs"
-            answer = self._engine.ask(Question("GET", path, asked, seconds=min(LOG_SECONDS, self._timeout), limit=LOG_BYTES, cut=True))
-            lines = tail(answer.body) if answer.status == 200 else ()
-        except FleetUnreachable:
-            lines = ()
-        return Exit(state.get("ExitCode"), bool(state.get("OOMKilled")), lines)
+        return Exit(state.get("ExitCode"), bool(state.get("OOMKilled")), self._log(container_id))
 
 
 def _require(answer: Answer, error: type[ActError], text: str) -> None:

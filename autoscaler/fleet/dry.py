@@ -32,6 +32,10 @@ class DryFleet:
         """Say what would be stopped."""
         raise DryRun(f"would {'kill' if kill else 'stop'} {container_id}")
 
+    def last_words(self, container_id: str) -> tuple[str, ...]:
+        """What it really said last."""
+        return self._inner.last_words(container_id)
+
     def remove(self, container_id: str) -> Exit:
         """Say what would be removed."""
         raise DryRun(f"would remove {container_id}")

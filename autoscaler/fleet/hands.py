@@ -215,7 +215,9 @@ class Hands:
                     raise StartRefused(f"pool {action.pool} is not configured any more, so there is nothing to start")
                 fleet.start(action.replica, action.pool, worker, replica_environment(action.replica, action.pool, broker_url))
             case ActionKind.DRAIN | ActionKind.KILL:
+                said = fleet.last_words(action.container_id) if action.last_words else ()
                 fleet.stop(action.container_id, kill=action.kind is ActionKind.KILL)
+                return Exit(None, log_tail=said) if action.last_words else None
             case ActionKind.REMOVE:
                 return fleet.remove(action.container_id)
         return None

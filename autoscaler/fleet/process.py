@@ -99,6 +99,11 @@ class ProcessFleet:
         except PermissionError as error:
             raise ActError(f"{container_id} belongs to another user: run the daemon as the user who started it") from error
 
+    def last_words(self, container_id: str) -> tuple[str, ...]:
+        """The end of its log; ContainerGone where there is no such worker."""
+        replica = self._replica(container_id)
+        return replica.last_words() if replica.ticket else ()
+
     def remove(self, container_id: str) -> Exit:
         """Forget a worker that has ended or never started, after reading how it ended."""
         replica = self._replica(container_id)

@@ -122,7 +122,7 @@ class Replica:
 
     def end(self) -> Exit:
         """How it ended, with its last words."""
-        return Exit(self.exit_code, log_tail=self._tail())
+        return Exit(self.exit_code, log_tail=self.last_words())
 
     def delete(self) -> None:
         """Take the whole folder away, so that a crash half way leaves only what the next start sweeps up."""
@@ -139,7 +139,8 @@ class Replica:
         except FileNotFoundError:
             return None
 
-    def _tail(self) -> tuple[str, ...]:
+    def last_words(self) -> tuple[str, ...]:
+        """The end of its log, also while it runs."""
         lines: deque[str] = deque(maxlen=TAIL_LINES)
         for name in (OLD_LOG, LOG):
             try:

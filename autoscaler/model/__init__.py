@@ -7,8 +7,9 @@ durations are seconds; counts are whole numbers. What could not be seen is a typ
 from __future__ import annotations
 
 from autoscaler.model.health import Health
+from autoscaler.model.lifecycle import Event, Phase
 from autoscaler.model.orders import NO_ORDERS, Direction, Order, OrderKind, Orders
-from autoscaler.model.pool import Flow, Phase, PoolView, Replica
+from autoscaler.model.pool import Flow, PoolView, Replica
 from autoscaler.model.readings import Known, Reading, Stale, Unknown
 from autoscaler.model.record import (
     Action,
@@ -39,6 +40,7 @@ __all__ = [
     "Decision",
     "Direction",
     "Drain",
+    "Event",
     "Exit",
     "Flow",
     "Health",

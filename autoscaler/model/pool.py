@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 
+from autoscaler.model.lifecycle import Phase
 from autoscaler.model.orders import Order
 from autoscaler.model.sight import Container, QueueSight
-
-
-class Phase(StrEnum):
-    """The life of a replica.
-
-    starting --(first voice)--> ready --(drain)--> draining --(exit)--> stopping --(removed)
-        \\--(start timeout)--> lost          ready --(voice gone for a while)--> lost --(voice back)--> ready
-    """
-
-    STARTING = "starting"
-    READY = "ready"
-    DRAINING = "draining"
-    STOPPING = "stopping"
-    LOST = "lost"
-    FOREIGN = "foreign"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +24,14 @@ class Replica:
     """None: nobody can say, so it counts as fully busy when shrinking and as idle when growing."""
     reserved: int = 0
     scheduled: int = 0
+    heard: bool = False
+    """A source hears it in this look."""
     said_offline: bool = False
     """It was heard before, and a source now says that it is not there."""
+    unheard_seconds: float = 0.0
+    """How long it would have been heard and was not, since its start; looks that would not have shown it do not count."""
+    start_failed: bool = False
+    """It was not heard within the start timeout, though it would have been: it is to leave, and holds no place any more."""
     started: int | None = None
     """Tasks begun since the worker's start, None where nobody counts them."""
     finished: int | None = None
@@ -118,8 +109,13 @@ class PoolView:
 
     @cached_property
     def serving(self) -> tuple[Replica, ...]:
-        """Replicas that serve or will: starting, ready and lost."""
-        return self.of(*SERVING)
+        """Replicas that serve or will: starting, ready and lost; of a failed start nothing is expected any more."""
+        return tuple([r for r in self.replicas if r.phase in SERVING and not r.start_failed])
+
+    @property
+    def failed_starts(self) -> tuple[Replica, ...]:
+        """Replicas that are to leave because they were not heard in time."""
+        return tuple([r for r in self.replicas if r.start_failed])
 
     @property
     def current(self) -> int:

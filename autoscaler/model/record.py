@@ -28,6 +28,8 @@ class Action:
     replica: str
     container_id: str = ""
     because: str = ""
+    last_words: bool = False
+    """Whether its last log lines are wanted with the answer: they say why it never came to work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a container ended, read before it was removed."""
+    """How a container ended, read before it was removed; of one that still runs only its last words."""
 
     code: int | None
     oom: bool = False
@@ -164,6 +166,16 @@ class PoolMemory:
     """Learned: creation to first voice, slow to fall and quick to rise."""
     stop_seconds: float = 1.0
     desired: int | None = None
+    looked_at: float | None = None
+    """When the pool's containers were last seen."""
+    audible: bool = False
+    """A worker of this pool has been heard, so another would be heard, too."""
+    unheard: tuple[tuple[str, float], ...] = ()
+    """(name, seconds) of replicas that were never heard: how long they would have been."""
+    depth: tuple[int, int] | None = None
+    """(waiting, unacknowledged) tasks of the last look; None where a queue could not be seen."""
+    untouched_since: float | None = None
+    """Since when nobody was seen to take a task from the pool's queues; None while they cannot be seen."""
 
 
 NOTHING_REMEMBERED = PoolMemory()

@@ -26,6 +26,7 @@ from autoscaler.model import (
 from autoscaler.policy.pace import begun, changes_after
 from autoscaler.policy.replicas import UNSEEN_START_SECONDS
 from autoscaler.policy.selection import drain_of
+from autoscaler.policy.starts import untouched_since
 
 FIRST_BACKOFF_SECONDS = 10.0
 LONGEST_BACKOFF_SECONDS = 300.0
@@ -42,9 +43,14 @@ def resume(memory: Memory) -> Memory:
     """Memory from the journal as a fresh start may use it: windows begin anew with the current size.
 
     So a restart never scales down inside the stabilization window, however long the daemon was away. Starts that were ordered
-    and are not in the list by now died with the daemon that ordered them: they are not waited for.
+    and are not in the list by now died with the daemon that ordered them: they are not waited for. What happened to queues and
+    workers meanwhile was not seen, so it proves nothing.
     """
-    return Memory({name: replace(pool, recommendations=(), pending=()) for name, pool in memory.pools.items()})
+    return Memory({name: _resumed(pool) for name, pool in memory.pools.items()})
+
+
+def _resumed(pool: PoolMemory) -> PoolMemory:
+    return replace(pool, recommendations=(), pending=(), looked_at=None, depth=None, untouched_since=None)
 
 
 def _of_pool(record: Record, pool: str) -> tuple[Outcome, ...]:
@@ -54,26 +60,32 @@ def _of_pool(record: Record, pool: str) -> tuple[Outcome, ...]:
 def _pool(old: PoolMemory, decided: PoolDecision, outcomes: tuple[Outcome, ...], now: float) -> PoolMemory:
     if not decided.view.fleet_seen:
         return _unseen(old, decided.view, outcomes, now)
-    failures, backoff_until = _failures(old, outcomes, now)
-    listed = _listed(decided.view)
+    view, listed = decided.view, _listed(decided.view)
+    failures, backoff_until = _failures(old, view, outcomes, now)
     started, left = begun(old, decided, outcomes)
+    depth = _depth(view)
     return PoolMemory(
         recommendations=_window(old, decided, now),
         last_up=now if started else old.last_up,
         last_down=now if left else old.last_down,
         changes=changes_after(old.changes, started - left, now),
-        waiting_since=_waiting_since(old, decided.view, now),
-        drains=_drains(old, decided.view, listed, outcomes, now),
-        ready=_ready(old, decided.view, listed),
-        silent=tuple([(r.name, dict(old.silent).get(r.name, now)) for r in decided.view.replicas if r.said_offline]),
-        starting=tuple([r.name for r in decided.view.serving if r.phase is Phase.STARTING]),
+        waiting_since=_waiting_since(old, view, now),
+        drains=_drains(old, view, listed, outcomes, now),
+        ready=_ready(old, view, listed),
+        silent=tuple([(r.name, dict(old.silent).get(r.name, now)) for r in view.replicas if r.said_offline]),
+        starting=tuple([r.name for r in view.serving if r.phase is Phase.STARTING]),
         pending=_pending(old, listed, outcomes, now),
-        flow=decided.view.flow,
+        flow=view.flow,
         failures=failures,
         backoff_until=backoff_until,
-        boot_seconds=_boot_seconds(old, decided.view, now),
+        boot_seconds=_boot_seconds(old, view, now),
         stop_seconds=_stop_seconds(old, outcomes, now),
         desired=decided.desired,
+        looked_at=now,
+        audible=old.audible or any(r.heard for r in view.replicas),
+        unheard=tuple([(r.name, r.unheard_seconds) for r in view.replicas if r.unheard_seconds]),
+        depth=depth,
+        untouched_since=untouched_since(old, depth, now),
     )
 
 
@@ -85,12 +97,20 @@ def _unseen(old: PoolMemory, view: PoolView, outcomes: tuple[Outcome, ...], now:
         waiting_since=_waiting_since(old, view, now),
         drains=tuple(d for d in old.drains if (ActionKind.DRAIN, d.replica) not in failed),
         pending=tuple((n, at) for n, at in old.pending if (ActionKind.START, n) not in failed),
+        looked_at=None,
     )
 
 
 def _begun(outcomes: tuple[Outcome, ...], kind: ActionKind) -> tuple[Action, ...]:
     """Actions of this kind that were done, or were ordered and may yet be."""
     return tuple([o.action for o in outcomes if o.action.kind is kind and o.result in (Result.DONE, Result.PENDING)])
+
+
+def _depth(view: PoolView) -> tuple[int, int] | None:
+    """Waiting and unacknowledged tasks over all queues, None while one cannot be seen."""
+    if not all(isinstance(q.waiting, Known) for q in view.queues):
+        return None
+    return view.waiting, sum([q.unacked.value for q in view.queues if isinstance(q.unacked, Known)])
 
 
 def _window(old: PoolMemory, decided: PoolDecision, now: float) -> tuple[tuple[float, int], ...]:
@@ -136,7 +156,7 @@ def _listed(view: PoolView) -> set[str]:
 
 def _ready(old: PoolMemory, view: PoolView, listed: set[str]) -> tuple[str, ...]:
     """Names heard at least once, for as long as the fleet shows them."""
-    heard = {r.name for r in view.serving if r.phase is Phase.READY}
+    heard = {r.name for r in view.serving if r.heard}
     return tuple(sorted((heard | set(old.ready)) & listed))
 
 
@@ -165,9 +185,9 @@ def _pending(old: PoolMemory, listed: set[str], outcomes: tuple[Outcome, ...], n
     return tuple((n, at) for n, at in (kept | begun).items() if n not in refused | listed)
 
 
-def _failures(old: PoolMemory, outcomes: tuple[Outcome, ...], now: float) -> tuple[int, float]:
+def _failures(old: PoolMemory, view: PoolView, outcomes: tuple[Outcome, ...], now: float) -> tuple[int, float]:
     """Bad ends in a row and when the next start may be: 10 s doubling to 5 min, forgotten after 10 min of health."""
-    bad = any(_is_bad_end(o, old) for o in outcomes)
+    bad = any(_is_bad_end(o, old) for o in outcomes) or any(r.name in _told(outcomes) for r in view.failed_starts)
     if bad and now < old.backoff_until:
         return old.failures, old.backoff_until  # of the same round: nothing was started since
     if not bad:
@@ -176,6 +196,11 @@ def _failures(old: PoolMemory, outcomes: tuple[Outcome, ...], now: float) -> tup
     failures = old.failures + 1
     wait = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 10))
     return failures, now + wait
+
+
+def _told(outcomes: tuple[Outcome, ...]) -> set[str]:
+    """Replicas that were told to leave in this tick."""
+    return {a.replica for a in _begun(outcomes, ActionKind.DRAIN)}
 
 
 def _is_bad_end(outcome: Outcome, old: PoolMemory) -> bool:

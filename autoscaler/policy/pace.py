@@ -67,11 +67,12 @@ def net_change(changes: Changes, period_seconds: float, now: float) -> int:
 def begun(old: PoolMemory, decided: PoolDecision, outcomes: tuple[Outcome, ...]) -> tuple[int, int]:
     """How many replicas this very decision started and told to leave, or ordered to.
 
-    Late answers to earlier actions, and signals sent again, were counted when they were ordered; what was refused is no change.
+    Late answers to earlier actions, and signals sent again, were counted when they were ordered; what was refused is no change,
+    and neither is a failed start that is sent away: it had no place any more.
     """
     if not decided.actions:
         return 0, 0
-    again = {d.replica for d in old.drains}
+    again = {d.replica for d in old.drains} | {r.name for r in decided.view.failed_starts}
     ordered = {(a.kind, a.replica) for a in decided.actions if a.kind is not ActionKind.DRAIN or a.replica not in again}
     done = {(o.action.kind, o.action.replica) for o in outcomes if o.result in (Result.DONE, Result.PENDING)}
     kinds = [kind for kind, _ in ordered & done]

@@ -29,7 +29,9 @@ from autoscaler.model import (
     Unknown,
     WorkerSight,
 )
+from autoscaler.model.lifecycle import Event, after
 from autoscaler.policy.flow import measure, oldest_wait_seconds
+from autoscaler.policy.starts import Ear, ear
 
 T = TypeVar("T")
 
@@ -54,6 +56,8 @@ class Census:
     """Tasks held by workers that are not ours and may consume the same queues."""
     hearing: frozenset[str]
     """Sources that answered."""
+    hears_ours: bool
+    """Whether some worker of ours is heard in this look."""
 
 
 def census(seen: Observation) -> Census:
@@ -65,8 +69,9 @@ def census(seen: Observation) -> Census:
     return Census(
         seen=seen,
         by_pool={pool: tuple(found) for pool, found in by_pool.items()},
-        foreign=_foreign(seen, {c.worker for c in listed}),
+        foreign=_foreign(seen, ours := {c.worker for c in listed}),
         hearing=frozenset(s.name for s in seen.sources if s.up),
+        hears_ours=any(isinstance(w.online, Known) and w.online.value and w.name in ours for w in seen.workers.values()),
     )
 
 
@@ -75,11 +80,12 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float) -
     seen = all_seen.seen
     queues = tuple(seen.queues.get(q) or QueueSight(q, Unknown("it was not looked at")) for q in policy.queues)
     containers = all_seen.by_pool.get(policy.name, ())
+    waiting = sum([known(q.waiting) or 0 for q in queues])
     orders = tuple([order for order in seen.orders.get(policy.name, ()) if order.in_force(now)])
-    past = _Past(_drains(orders, memory), frozenset(memory.ready), dict(memory.silent))
+    listening = ear(memory, hears_ours=all_seen.hears_ours, tasks_wait=waiting > 0)
+    past = _Past(_drains(orders, memory), frozenset(memory.ready), dict(memory.silent), listening)
     replicas = tuple([_replica(c, policy, all_seen, past, now) for c in containers if c.state is ContainerState.RUNNING])
     replicas += _ordered(policy, containers, memory, now)
-    waiting = sum([known(q.waiting) or 0 for q in queues])
     flow = measure(memory.flow, replicas, waiting, now)
     return PoolView(
         pool=policy.name,
@@ -134,18 +140,22 @@ class _Past(NamedTuple):
     drains: Mapping[str, Drain]
     heard: frozenset[str]
     silent_since: Mapping[str, float]
+    ear: Ear
 
 
 def _replica(container: Container, policy: PoolPolicy, all_seen: Census, past: _Past, now: float) -> Replica:
     voice = all_seen.seen.workers.get(container.worker)
     could_hear = _could_hear(container, all_seen.hearing)
     drain = past.drains.get(container.name)
-    heard = container.name in past.heard
-    in_time = now - container.created_at <= policy.start_timeout_seconds
-    said_offline = heard and voice is not None and known(voice.online) is False
+    heard_before = container.name in past.heard
+    online = known(voice.online) if voice else None
+    said_offline = heard_before and online is False
     silent = said_offline and now - past.silent_since.get(container.name, now) >= SILENCE_SECONDS
-    overdue = not heard and could_hear and not in_time
-    phase = Phase.DRAINING if drain else _phase(voice, lost=silent or overdue, unheard=not heard and in_time)
+    overdue = now - container.created_at > policy.start_timeout_seconds
+    event = _event(voice, heard_before=heard_before, silent=silent, overdue=overdue, could_hear=could_hear)
+    phase = after(Phase.DRAINING if drain else Phase.READY if heard_before else Phase.STARTING, event)
+    never_heard = not (heard_before or online)
+    unheard = past.ear.unheard_seconds(container, now, could_hear=could_hear) if never_heard else 0.0
     return Replica(
         name=container.name,
         container_id=container.id,
@@ -155,21 +165,26 @@ def _replica(container: Container, policy: PoolPolicy, all_seen: Census, past: _
         running=_running(voice, phase, could_hear=could_hear),
         reserved=(known(voice.reserved) or 0) if voice else 0,
         scheduled=(known(voice.scheduled) or 0) if voice else 0,
+        heard=online is True,
         said_offline=said_offline,
+        unheard_seconds=unheard,
+        start_failed=phase is Phase.LOST and unheard >= policy.start_timeout_seconds,
         started=known(voice.started) if voice else None,
         finished=known(voice.finished) if voice else None,
     )
 
 
-def _phase(voice: WorkerSight | None, *, lost: bool, unheard: bool) -> Phase:
-    """What the voice says; without one a replica is starting, lost, or as good as it was: with deaf sources nobody is lost."""
+def _event(voice: WorkerSight | None, *, heard_before: bool, silent: bool, overdue: bool, could_hear: bool) -> Event | None:
+    """What this look finds out about a running container; with deaf sources nobody is lost."""
     if voice and known(voice.draining):
-        return Phase.DRAINING
+        return Event.LEAVING
     if voice and known(voice.online):
-        return Phase.READY
-    if unheard:
-        return Phase.STARTING
-    return Phase.LOST if lost else Phase.READY
+        return Event.HEARD
+    if heard_before:
+        return Event.SILENT if silent else None
+    if not overdue:
+        return None
+    return Event.OVERDUE if could_hear else Event.PRESUMED
 
 
 def _could_hear(container: Container, hearing: frozenset[str]) -> bool:

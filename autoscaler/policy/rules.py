@@ -11,6 +11,7 @@ from autoscaler.model import Damping, Phase, PoolMemory, PoolPolicy, PoolView, S
 from autoscaler.policy.reasons import Reason
 
 SHORTEST_WINDOW_SECONDS = 10.0
+ANY_NUMBER = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +114,24 @@ def cooldown(p: Proposal) -> Step | None:
 
 def backoff(p: Proposal) -> Step | None:
     """No start for a while after workers ended badly, then one at a time until one of them is ready."""
-    left = p.memory.backoff_until - p.now
-    if p.count <= p.current or not p.memory.failures:
+    if p.count <= p.current:
         return None
-    bad = f"workers ended badly {p.memory.failures} times in a row"
+    most, why = startable(p)
+    return p.step("backoff", min(p.count, p.current + most), Reason.BACKING_OFF, why)
+
+
+def startable(p: Proposal) -> tuple[int, str]:
+    """How many replicas may be started now, and why no more: after bad ends none for a while, then one to try."""
+    if p.view.failed_starts:
+        return 0, "a worker was not heard in time: the next start waits"
+    if not p.memory.failures:
+        return ANY_NUMBER, ""
+    left, bad = p.memory.backoff_until - p.now, f"workers ended badly {p.memory.failures} times in a row"
     if left > 0:
-        return p.step("backoff", p.current, Reason.BACKING_OFF, f"{bad}, the next start is in {left:.0f} s")
+        return 0, f"{bad}, the next start is in {left:.0f} s"
     if p.view.of(Phase.READY):
-        return None
-    return p.step("backoff", min(p.count, max(p.current, 1)), Reason.BACKING_OFF, f"{bad}: one start to try before the others")
+        return ANY_NUMBER, ""
+    return max(0, 1 - p.current), f"{bad}: one start to try before the others"
 
 
 def blindness(p: Proposal) -> Step | None:
@@ -139,5 +149,7 @@ def bounds(p: Proposal) -> Step | None:
     if p.count > high:
         return p.step("bounds", high, Reason.TOO_MANY_REPLICAS, f"replicas.max is {high}{when}")
     if p.count < low:
-        return p.step("bounds", low, Reason.TOO_FEW_REPLICAS, f"replicas.min is {low}{when}")
+        most, why = startable(p)
+        waits = f", but {why}" if low - p.current > most else ""
+        return p.step("bounds", low, Reason.TOO_FEW_REPLICAS, f"replicas.min is {low}{when}{waits}")
     return None

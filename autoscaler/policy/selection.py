@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 
 from autoscaler.model import Action, ActionKind, Drain, Phase, PoolView, Replica
-from autoscaler.policy.rules import Proposal
+from autoscaler.policy.rules import Proposal, startable
 from autoscaler.policy.steering import sent_home
 
 
@@ -19,7 +19,7 @@ def actions(p: Proposal, instance: str) -> tuple[Action, ...]:
     leaving = (*_kills(p), *_unsent(p)) if p.memory.drains else ()
     ordered = sent_home(p) if p.view.orders else ()
     change = _starts(p, instance) if p.count > p.current else _drains(p) if p.count < p.current else ()
-    return (*_removals(p.view), *leaving, *ordered, *change)
+    return (*_removals(p.view), *leaving, *ordered, *_failed_starts(p), *change)
 
 
 def _removals(view: PoolView) -> tuple[Action, ...]:
@@ -42,6 +42,14 @@ def _unsent(p: Proposal) -> tuple[Action, ...]:
     unsent = {d.replica: d.because for d in p.memory.drains if not d.sent}
     leaving = (r for r in p.view.of(Phase.DRAINING) if r.name in unsent)
     return tuple(Action(ActionKind.DRAIN, p.policy.name, r.name, r.container_id, unsent[r.name]) for r in leaving)
+
+
+def _failed_starts(p: Proposal) -> tuple[Action, ...]:
+    """Replicas that were not heard in time: drained, never killed, for what cannot be heard might still run a task."""
+    because = f"not heard within start.timeout ({p.policy.start_timeout_seconds:.0f} s), though it would have been"
+    return tuple(
+        [Action(ActionKind.DRAIN, p.policy.name, r.name, r.container_id, because, last_words=True) for r in p.view.failed_starts]
+    )
 
 
 def _drains(p: Proposal) -> tuple[Action, ...]:
@@ -72,10 +80,12 @@ def why_chosen(replica: Replica) -> str:
 
 
 def _starts(p: Proposal, instance: str) -> tuple[Action, ...]:
+    """What is missing, as far as starts are allowed: bounds hold for the count also while a start has to wait."""
     taken = {r.name for r in p.view.replicas} | {c.name for c in p.view.exited}
     names = (n for n in _names(instance, p.policy.name, p.now) if n not in taken)
     because = p.steps[-1].because
-    return tuple(Action(ActionKind.START, p.policy.name, next(names), because=because) for _ in range(p.count - p.current))
+    number = min(p.count - p.current, startable(p)[0])
+    return tuple(Action(ActionKind.START, p.policy.name, next(names), because=because) for _ in range(number))
 
 
 def _names(instance: str, pool: str, now: float) -> Names:

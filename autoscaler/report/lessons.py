@@ -93,8 +93,8 @@ class Lessons:
                 self._await(replica.name)
             elif replica.phase is Phase.READY and self._awaited.pop(replica.name, None) is not None:
                 yield Started(pool.pool, max(0.0, now - replica.since))
-            elif replica.phase is Phase.LOST and self._awaited.get(replica.name) is False:
-                self._awaited[replica.name] = True
+            elif replica.start_failed and not self._awaited.get(replica.name):
+                _keep(self._awaited, replica.name, True)
                 yield Failed(pool.pool, Failure.START_TIMEOUT)
 
     def _await(self, name: str) -> None:

@@ -179,6 +179,8 @@ class LogReporter:
         facts = {"pool": action.pool, "replica": action.replica, "detail": outcome.detail or action.because}
         if outcome.result is Result.FAILED:
             self._log.warning("action_failed", action=str(action.kind), **facts, **_ending(outcome))
+        elif action.last_words and outcome.exit is not None:
+            self._log.warning("start_failed", **facts, last_lines=list(outcome.exit.log_tail))
         elif outcome.exit is not None and _is_bad(outcome.exit, asked=asked):
             self._log.warning("worker_ended_badly", **facts, **_ending(outcome))
         elif action.kind is ActionKind.KILL and outcome.result is Result.DONE:

@@ -220,8 +220,10 @@ def _pool_trouble(snapshot: Snapshot, pool: PoolDecision, now: float) -> Iterato
     if memory.backoff_until > now:
         left = seconds(memory.backoff_until - now)
         yield f"{pool.pool}: workers ended badly {memory.failures} times in a row, the next start is in {left}"
-    if lost := len(pool.view.of(Phase.LOST)):
+    if lost := sum(r.phase is Phase.LOST for r in pool.view.serving):
         yield f"{pool.pool}: {lost} replicas are not heard, though their containers run: look at their logs"
+    if failed := pool.view.failed_starts:
+        yield f"{pool.pool}: {len(failed)} workers were not heard within start.timeout and are drained: {failed[0].name}"
     yield from _overdue(pool, policy, now)
     yield from _promise(snapshot, pool, policy)
     if policy and pool.view.waiting and pool.desired >= policy.replicas_max and pool.recommended > pool.desired:

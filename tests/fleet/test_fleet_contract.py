@@ -215,6 +215,18 @@ class TestStop:
         assert states(fleet) == {bench.named("a"): ContainerState.EXITED}
 
 
+class TestLastWords:
+    """What a worker said last."""
+
+    def test_of_a_running_worker(self, bench: Bench, fleet: Fleet) -> None:
+        """The log of a worker that hangs is read without touching it."""
+        container = bench.start(fleet, "a")
+        until(lambda: "up" in bench.said(container))
+
+        assert fleet.last_words(container.id) == ("up",)
+        assert states(fleet) == {bench.named("a"): ContainerState.RUNNING}
+
+
 class TestRemove:
     """A worker is forgotten, and only then."""
 
@@ -246,7 +258,7 @@ class TestOwnership:
         stranger = bench.open(bench.other_instance)
 
         assert stranger.containers() == ()
-        for ask in (stranger.stop, partial(stranger.stop, kill=True), stranger.remove):
+        for ask in (stranger.stop, partial(stranger.stop, kill=True), stranger.remove, stranger.last_words):
             with pytest.raises(ActError):
                 ask(container.id)
         assert states(fleet) == {bench.named("a"): ContainerState.RUNNING}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -43,6 +44,9 @@ class ScriptedFleet:
 
     def stop(self, container_id: str, *, kill: bool = False) -> None:
         self._call("kill" if kill else "stop", container_id)
+
+    def last_words(self, container_id: str) -> tuple[str, ...]:
+        return (f"last words of {container_id}",)
 
     def remove(self, container_id: str) -> Exit:
         self._call("remove", container_id)
@@ -133,6 +137,13 @@ class TestCalls:
         (outcome,) = make_hands().act((an_action(ActionKind.REMOVE, "r"),), 1.0)
 
         assert outcome.exit == fleet.ended
+
+    def test_a_failed_start_is_drained_with_its_last_words(self, fleet: ScriptedFleet, make_hands: Callable[..., Hands]) -> None:
+        """Where the decision wants to know why a worker never came to work, its log is read before the signal."""
+        (outcome,) = make_hands().act((replace(drain("r"), last_words=True),), 1.0)
+
+        assert (outcome.result, outcome.exit) == (Result.DONE, Exit(None, log_tail=("last words of r",)))
+        assert fleet.calls == ["stop r"]
 
     def test_new_settings_count_from_the_next_call(self, fleet: ScriptedFleet, make_hands: Callable[..., Hands]) -> None:
         """After a reload, starts use the new worker and the new fleet; the old fleet is left alone."""

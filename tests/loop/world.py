@@ -48,6 +48,8 @@ class Worker:
     draining: bool = False
     ended: float | None = None
     killed_busy: int = 0
+    hangs: bool = False
+    """It never comes to work; told to leave, it goes."""
 
 
 class World:
@@ -66,6 +68,10 @@ class World:
         self.done = self.sent = 0
         self.blind_flower = self.blind_fleet = False
         self.slow_engine = self.refusing_engine = False
+        self.next_hang = 0
+        """So many of the next starts hang."""
+        self.mute = False
+        """Workers work, and no source ever hears them."""
         self.records: list[Record] = []
         self.calls: list[Action] = []
         self._late: list[tuple[Action, float]] = []
@@ -124,7 +130,7 @@ class World:
                 worker.ended = self.now
 
     def _is_ready(self, worker: Worker) -> bool:
-        return self.now - worker.created >= self.boot
+        return self.now - worker.created >= self.boot and not worker.hangs
 
     # -------------------------------------------------------- eyes
 
@@ -134,7 +140,7 @@ class World:
         return Observation(
             at=now,
             queues={q: QueueSight(q, Known(len(line), now, "flower") if seen else GONE) for q, line in self.waiting.items()},
-            workers={f"celery@{w.name}": self._voice(w, now) for w in self.alive() if seen and self._is_ready(w)},
+            workers={f"celery@{w.name}": self._voice(w, now) for w in self.alive() if seen and self._is_ready(w) and not self.mute},
             containers=GONE if self.blind_fleet else Known(tuple(self._container(w) for w in self.workers.values()), now, "fleet"),
             sources=(SourceSight("flower", seen, "", 0.0, now), SourceSight("fleet", not self.blind_fleet, "", 0.0, now)),
             orders=self.orders,
@@ -168,7 +174,8 @@ class World:
             return Outcome(action, Result.FAILED, now, detail="no such image")
         if action.kind is ActionKind.START:
             assert action.replica not in self.workers, "a name was used twice"
-            self.workers[action.replica] = Worker(action.replica, action.pool, now)
+            self.workers[action.replica] = Worker(action.replica, action.pool, now, hangs=self.next_hang > 0)
+            self.next_hang -= 1
         elif action.kind is ActionKind.DRAIN:
             self.workers[action.replica].draining = True
         elif action.kind is ActionKind.KILL:

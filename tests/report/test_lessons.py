@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from telling import NOW, a_bad_end, a_decision, a_record, a_replica, a_view, an_action, an_outcome
 
@@ -42,9 +44,10 @@ def test_workers_that_were_there_before_teach_nothing() -> None:
 
 
 def test_a_start_that_is_never_heard_fails_once() -> None:
-    """The start timeout makes it lost, and that is counted once however long it stays so."""
+    """Judged to have failed, it is counted once however long it stays; lost alone is no failure, for it may work."""
     starting, lost = a_replica(phase=Phase.STARTING), a_replica(phase=Phase.LOST)
-    ticks = [(with_replicas(r), Memory()) for r in (starting, lost, lost)]
+    failed = replace(lost, start_failed=True)
+    ticks = [(with_replicas(r), Memory()) for r in (starting, lost, failed, failed)]
 
     assert learned(*ticks) == [Failed("browser", Failure.START_TIMEOUT)]
 

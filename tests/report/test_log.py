@@ -7,13 +7,14 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import structlog
 from telling import NOW, a_bad_end, a_decision, a_record, a_replica, a_source, a_step, a_view, an_action, an_outcome
 
 from autoscaler.config.models import LogSettings
-from autoscaler.model import ActionKind, Drain, Memory, PoolMemory, Record, Result
+from autoscaler.model import ActionKind, Drain, Exit, Memory, Outcome, PoolMemory, Record, Result
 from autoscaler.report.log import LogReporter, configure_logging
 from autoscaler.report.outlet import LONGEST_BACKLOG, Outlet
 
@@ -235,6 +236,15 @@ def test_a_failed_action_is_a_warning(log: Log) -> None:
     (event,) = [e for e in told(log, a_record(outcomes=(failed,))) if e["level"] == "warning"]
 
     assert (event["event"], event["action"], event["detail"]) == ("action_failed", "start", "no such image: swarm:latest")
+
+
+def test_a_failed_start_shows_its_last_lines(log: Log) -> None:
+    """A worker that nobody heard in time is told once, with what it wrote."""
+    told_to_leave = replace(an_action(ActionKind.DRAIN), last_words=True)
+    outcome = Outcome(told_to_leave, Result.DONE, NOW, exit=Exit(None, log_tail=("waiting for the database",)))
+    (event,) = [e for e in told(log, a_record(outcomes=(outcome,))) if e["level"] == "warning"]
+
+    assert (event["event"], event["last_lines"]) == ("start_failed", ["waiting for the database"])
 
 
 def test_a_worker_that_ended_badly_shows_its_last_lines(log: Log) -> None:
