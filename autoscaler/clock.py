@@ -22,14 +22,12 @@ class SystemClock:
         return time.time()
 
     def wait(self, until: float) -> bool:
-        """Sleep until then, or until nudged; False when asked to stop.
+        """Sleep until this moment of the monotonic clock, or until nudged; False when asked to stop.
 
-        The wait itself is on the monotonic clock, and never longer than it was when it began, so that a wall clock that is
-        set back does not stop the loop.
+        The wall clock has no part in it: one that is set back, in whatever moment of a tick, does not stop the loop.
         """
-        deadline = time.monotonic() + max(0.0, until - time.time())
         with self._changed:
-            while not (self._stopping or self._nudged) and (left := deadline - time.monotonic()) > 0:
+            while not (self._stopping or self._nudged) and (left := until - time.monotonic()) > 0:
                 self._changed.wait(left)
             self._nudged = False
             return not self._stopping

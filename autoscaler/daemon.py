@@ -119,7 +119,7 @@ class Daemon:
     def run(self, *, once: bool = False) -> int:
         """Tick until asked to stop; returns the exit code."""
         while True:
-            due = self.clock.now() + self.settings.interval
+            due = time.monotonic() + self.settings.interval
             self._one_tick()
             if self._bugs_in_a_row >= BUGS_IN_A_ROW_MAX:
                 self._log.critical("giving up after too many failed ticks: workers are left as they are", bugs=self._bugs)

@@ -35,7 +35,7 @@ class Clock(Protocol):
         """Wall-clock seconds since the epoch."""
 
     def wait(self, until: float) -> bool:
-        """Sleep until then or until something brings the tick forward; False when asked to stop."""
+        """Sleep until this moment of the monotonic clock, or until something brings the tick forward; False when asked to stop."""
 
 
 Reporter = Callable[[Record, Memory], None]

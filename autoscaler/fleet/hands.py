@@ -18,7 +18,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from autoscaler.config.worker import WorkerSpec
 from autoscaler.errors import ActError, ContainerGone, DryRun, SightError, StartRefused
@@ -31,7 +31,7 @@ class _Job:
     """One action on its way; all fields but the action are written under the lock."""
 
     action: Action
-    ordered: float = field(default_factory=time.monotonic)
+    ordered: float
     begun: float | None = None
     overdue: bool = False
     """It was reported as failed without an answer."""
@@ -120,7 +120,7 @@ class Hands:
         if self._is_stuck(action.kind):
             self._answers.append(_Answer(action, Result.FAILED, detail=self._stuck_text()))
             return None
-        job = self._jobs[action.replica] = _Job(action)
+        job = self._jobs[action.replica] = _Job(action, ordered=time.monotonic())
         self._line(job).append(job)
         return job
 

@@ -17,7 +17,7 @@ from autoscaler.policy.steering import keeps
 
 def share(proposals: tuple[Proposal, ...], max_replicas: int) -> tuple[Proposal, ...]:
     """The proposals with their counts cut so that all together stay within `max_replicas`."""
-    if sum([p.count for p in proposals]) + _draining(proposals) <= max_replicas:
+    if sum([max(p.count, p.current) for p in proposals]) + _draining(proposals) <= max_replicas:
         return proposals
     kept = _shrink([min(p.count, p.current) for p in proposals], proposals, max_replicas)
     granted = _give_way(_grow(kept, proposals, max_replicas), proposals)
@@ -44,10 +44,13 @@ def _shrink(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> lis
 
 
 def _grow(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> list[int]:
-    """Give one at a time, first to pools below their minimum, then to the one with the fewest."""
+    """Give one at a time, first to pools below their minimum, then to the one with the fewest.
+
+    Only room that nobody uses now is given: a replica that is told to leave in this very decision still runs.
+    """
     heap = [_claim(p, n, i) for i, (p, n) in enumerate(zip(proposals, counts, strict=True)) if n < p.count]
     heapq.heapify(heap)
-    for _ in range(max(0, cap - sum(counts) - _draining(proposals))):
+    for _ in range(max(0, cap - sum([p.current for p in proposals]) - _draining(proposals))):
         if not heap:
             break
         i = heap[0][2]

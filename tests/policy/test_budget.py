@@ -76,3 +76,12 @@ def test_a_blind_pool_gives_nothing_away():
     look = seen(waiting={"a": None, "b": 2}, **fleet(0, 0, 0, 0, pool="a"))
 
     assert pool_of(decide(settings, look, Memory(), NOW), "a").desired == 4
+
+
+def test_room_is_given_once_it_is_free():
+    """A pool that shrinks frees its room when its replicas have left, not when they are told to."""
+    settings = policies(a_policy("a"), a_policy("b"), max_replicas=3)
+    look = seen(waiting={"a": 0, "b": 9}, **fleet(0, 0, 0, pool="a"))
+    made = decide(settings, look, calm(look, a_policy("a")), NOW)
+
+    assert (0, 0) == (pool_of(made, "a").desired, pool_of(made, "b").desired)
