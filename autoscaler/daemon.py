@@ -81,7 +81,8 @@ class Daemon:
         self._configure_hands()
         self._metrics = Metrics(lambda: self.snapshot, brokers=self._broker_names, commands=self._commands_sent)
         self._reporters: tuple[Reporter, ...] = (self._journal.record, self._metrics.record, LogReporter())
-        self._server = Server(build_app(self._doors()), settings.api.listen)
+        app = build_app(self._doors())
+        self._server = Server(app, settings.api.listen, leaving=app.state.stream.close)
         self._server.start()
         self._announce(kept is not None)
 
@@ -108,6 +109,7 @@ class Daemon:
             metrics=self._metrics.render,
             decisions=self._journal.decisions,
             history=self._journal.ticks,
+            news=self._journal.news,
             reload=self.clock.nudge,
             alive=self.alive,
             tokens=lambda: tuple(t.get_secret_value() for t in self.settings.api.tokens),

@@ -218,6 +218,11 @@ class Journal:
         """The newest ticks of a pool since then, oldest first; of a quiet stretch its first and last. Raises JournalUnreadable."""
         return self._read(lambda connection: shelf.read_ticks(connection, pool, since, limit))
 
+    def news(self, after: int, limit: int) -> list[dict[str, Any]]:
+        """The newest decisions of all pools after this id, oldest first, with what became of their actions. Raises JournalUnreadable."""
+        rows = self._read(lambda connection: shelf.read_news(connection, after, limit))
+        return [{**row, "outcomes": [_brief(o) for o in json.loads(row.pop("json"))["outcomes"]]} for row in rows]
+
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Ask on this thread's own connection, opened anew where the file was replaced meanwhile."""
         try:
@@ -235,6 +240,13 @@ class Journal:
         if connection := getattr(self._readers, "connection", None):
             with suppress(sqlite3.Error):
                 connection.close()
+
+
+def _brief(outcome: dict[str, Any]) -> dict[str, Any]:
+    """What became of one action, for a line in a list."""
+    action, ended = outcome["action"], outcome["exit"]
+    told = {"kind": action["kind"], "replica": action["replica"], "result": outcome["result"], "detail": outcome["detail"]}
+    return {**told, "code": ended["code"] if ended else None, "oom": bool(ended and ended["oom"])}
 
 
 def _inode(path: Path) -> int | None:

@@ -216,3 +216,9 @@ def read_configurations(connection: sqlite3.Connection, since: float, until: flo
     """Hashes of the configurations under which something was decided in this time, in the order of their first decision."""
     query = "SELECT json_extract(json, '$.config_hash') AS hash, min(id) FROM decisions WHERE at BETWEEN ? AND ? GROUP BY hash ORDER BY 2"
     return [row["hash"] for row in connection.execute(query, (since, until)) if row["hash"]]
+
+
+def read_news(connection: sqlite3.Connection, after: int, limit: int) -> list[dict[str, Any]]:
+    """The newest decisions of all pools that came after this id, oldest first."""
+    query = "SELECT id, at, pool, current, desired, reason, why, json FROM decisions WHERE id > ? ORDER BY id DESC LIMIT ?"
+    return [dict(row) for row in connection.execute(query, (after, limit))][::-1]

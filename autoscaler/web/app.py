@@ -21,17 +21,23 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from autoscaler.errors import AutoscalerError
+from autoscaler.report.curve import curve, step_seconds
 from autoscaler.report.plain import to_plain
 from autoscaler.report.redact import redactor
 from autoscaler.report.snapshot import Snapshot
 from autoscaler.web import status
+from autoscaler.web.assets import Assets
 from autoscaler.web.guard import Guard
-from autoscaler.web.index import index_page
+from autoscaler.web.stream import Stream
 from autoscaler.web.tokens import authorize
 
 LIMIT_DEFAULT, LIMIT_MAX = 50, 1000
+ID_MAX = 999_999_999
 HISTORY_DEFAULT, HISTORY_MAX = 2000, 10_000
 HISTORY_SECONDS = 3600.0
+POINTS_MAX = 2000
+TICKS_MAX = 100_000
+"""Ticks of a pool that one question for points may cost: more than a day of them, two seconds apart."""
 
 Rows = list[dict[str, Any]]
 
@@ -43,10 +49,12 @@ class Doors:
     snapshot: Callable[[], Snapshot | None]
     metrics: Callable[[str], tuple[bytes, str]]
     """Accept header -> page and content type."""
-    decisions: Callable[[str, int], Rows]
-    """pool, limit -> newest first; raises an AutoscalerError where the journal cannot be read."""
+    decisions: Callable[[str, int, int | None], Rows]
+    """pool, limit, only before this id -> newest first; raises an AutoscalerError where the journal cannot be read."""
     history: Callable[[str, float, int], Rows]
     """pool, since (epoch seconds), limit -> ticks, oldest first; raises likewise."""
+    news: Callable[[int, int], Rows]
+    """id, limit -> the newest decisions of all pools after that one, oldest first; raises likewise."""
     reload: Callable[[], None]
     alive: Callable[[], tuple[bool, str]]
     tokens: Callable[[], tuple[str, ...]]
@@ -56,10 +64,11 @@ class Doors:
 
 def build_app(doors: Doors) -> Starlette:
     """The application behind the window."""
-    window = Window(doors)
+    window, assets, stream = Window(doors), Assets(), Stream(doors.snapshot, doors.news)
     app = Starlette(
         routes=[
-            _route("GET", "/", window.index),
+            _route("GET", "/", assets.index),
+            _route("GET", "/page/{file:path}", assets.file),
             _route("GET", "/healthz", window.healthz),
             _route("GET", "/readyz", window.readyz),
             _route("GET", "/metrics", window.metrics),
@@ -67,6 +76,7 @@ def build_app(doors: Doors) -> Starlette:
             _route("GET", "/api/v1/pools/{pool}", window.pool),
             _route("GET", "/api/v1/pools/{pool}/decisions", window.decisions),
             _route("GET", "/api/v1/history", window.history),
+            _route("GET", "/api/v1/events", stream.serve),
             _route("GET", "/api/v1/targets", window.targets),
             _route("POST", "/-/reload", window.reload),
         ],
@@ -74,6 +84,7 @@ def build_app(doors: Doors) -> Starlette:
         exception_handlers={HTTPException: _refused, AutoscalerError: _unable},
     )
     app.router.redirect_slashes = False
+    app.state.stream = stream
     return app
 
 
@@ -82,10 +93,6 @@ class Window:
 
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
-
-    async def index(self, _request: Request) -> Response:
-        """The list of endpoints, for people."""
-        return index_page()
 
     async def healthz(self, _request: Request) -> Response:
         """Whether the loop ticks; answered without any neighbour, thread or disk."""
@@ -102,9 +109,9 @@ class Window:
         page, content_type = self._doors.metrics(request.headers.get("accept", ""))
         return Response(page, headers={"content-type": content_type})
 
-    def status(self, _request: Request) -> Response:
+    def status(self, request: Request) -> Response:
         """Everything at this moment."""
-        return _json(status.status(self._snapshot(), time.time()))
+        return _json(status.status(self._snapshot(), time.time(), workers=_flag(request, "workers", default=True)))
 
     def pool(self, request: Request) -> Response:
         """One pool with its latest steps."""
@@ -117,21 +124,29 @@ class Window:
     def decisions(self, request: Request) -> Response:
         """The latest decisions of a pool, newest first; those of a removed pool as long as the journal has them."""
         name = request.path_params["pool"]
-        rows = self._doors.decisions(name, _whole(request, "limit", LIMIT_DEFAULT, LIMIT_MAX))
+        before = _whole(request, "before", 0, ID_MAX) if "before" in request.query_params else None
+        rows = self._doors.decisions(name, _whole(request, "limit", LIMIT_DEFAULT, LIMIT_MAX), before)
         if not rows and name not in self._snapshot().policies.pools:
             raise self._no_such_pool(name)
         return JSONResponse({"pool": name, "decisions": rows})
 
     def history(self, request: Request) -> Response:
         """Ticks since a time, by pool."""
-        limit = _whole(request, "limit", HISTORY_DEFAULT, HISTORY_MAX)
-        since = _since(request)
-        names = tuple(self._snapshot().policies.pools)
+        since, names = _since(request), tuple(self._snapshot().policies.pools)
         if (asked := request.query_params.get("pool")) is not None:
             if asked not in names:
                 raise self._no_such_pool(asked)
             names = (asked,)
+        if "points" in request.query_params:
+            return JSONResponse(self._curves(names, since, _whole(request, "points", POINTS_MAX, POINTS_MAX)))
+        limit = _whole(request, "limit", HISTORY_DEFAULT, HISTORY_MAX)
         return JSONResponse({"since": since, "pools": {name: self._doors.history(name, since, limit) for name in names}})
+
+    def _curves(self, names: tuple[str, ...], since: float, points: int) -> dict[str, Any]:
+        told = {name: self._doors.history(name, since, TICKS_MAX) for name in names}
+        first = min((rows[0]["at"] for rows in told.values() if rows), default=None)
+        step = step_seconds(since, time.time(), first, points)
+        return {"since": since, "step": step, "pools": {name: curve(rows, step) for name, rows in told.items()}}
 
     def targets(self, _request: Request) -> Response:
         """The workers' own pages, as Prometheus' HTTP service discovery wants them."""
@@ -180,6 +195,13 @@ def _whole(request: Request, name: str, default: int, most: int) -> int:
     return int(text)
 
 
+def _flag(request: Request, name: str, *, default: bool) -> bool:
+    text = request.query_params.get(name, str(default).lower())
+    if text not in ("true", "false"):
+        raise HTTPException(400, f"{name} must be true or false, not {text[:40]!r}")
+    return text == "true"
+
+
 def _since(request: Request) -> float:
     text = request.query_params.get("since")
     if text is None:
@@ -195,7 +217,7 @@ def _since(request: Request) -> float:
 
 async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    words = {404: "there is nothing here; the endpoints are listed at /", 405: "this method is not served here"}
+    words = {404: "there is nothing here; the endpoints are listed at the foot of /", 405: "this method is not served here"}
     detail = error.detail if error.detail not in ("Not Found", "Method Not Allowed") else words[error.status_code]
     return JSONResponse({"error": redactor.text(detail)}, error.status_code, headers=error.headers)
 

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -103,9 +104,10 @@ class Deadlines(H11Protocol):
 class Server:
     """Serves one application on one address until it is told to stop."""
 
-    def __init__(self, app: ASGIApp, listen: str) -> None:
-        """Bind `host:port` at once; raises ListenRefused in words the operator can act on."""
+    def __init__(self, app: ASGIApp, listen: str, leaving: Callable[[], None] = lambda: None) -> None:
+        """Bind `host:port` at once; raises ListenRefused in words the operator can act on. `leaving` is called before it stops."""
         self._socket = _bind(listen)
+        self._leaving = leaving
         self.port: int = self._socket.getsockname()[1]
         """The port that is really listened on, also where `listen` asked for any (`host:0`)."""
         config = uvicorn.Config(
@@ -132,6 +134,7 @@ class Server:
 
     def stop(self, timeout: float = 2.0) -> None:
         """Answer what is being answered, close everything else, and let go of the address within `timeout` seconds."""
+        self._leaving()  # answers without an end are ended by those who give them: uvicorn would wait for them
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(timeout)

@@ -17,17 +17,34 @@ from autoscaler.report.plain import to_plain
 from autoscaler.report.sentence import limits, line, seconds, waterfall, why
 from autoscaler.report.snapshot import Snapshot
 
+UNSEEN_KEYS = (
+    "backlog",
+    "oldest_wait_seconds",
+    "arrivals_per_second",
+    "runtime_seconds",
+    "busy",
+    "slots",
+    "current",
+    "desired",
+    "recommended",
+    "direction",
+    "replicas",
+)
+"""What is null before the first tick."""
 
-def status(snapshot: Snapshot, now: float) -> dict[str, Any]:
-    """The whole daemon at this moment."""
-    pools = [pool_status(snapshot, name, now) for name in _names(snapshot)]
+
+def status(snapshot: Snapshot, now: float, *, workers: bool = True) -> dict[str, Any]:
+    """The whole daemon at this moment; `workers=False` leaves the lists of workers out, which may be long."""
+    pools = [pool_status(snapshot, name, now, workers=workers) for name in _names(snapshot)]
     config = snapshot.config
     return {
         "version": __version__,
+        "instance": snapshot.policies.instance,
         "now": now,
         "started_at": snapshot.started_at,
         "last_tick_at": snapshot.record.at if snapshot.record else None,
         "tick_seconds": snapshot.tick_seconds,
+        "interval_seconds": snapshot.policies.interval_seconds,
         "dry_run": snapshot.dry_run,
         "trouble": list(trouble(snapshot, now)),
         "config": to_plain(config),
@@ -38,7 +55,7 @@ def status(snapshot: Snapshot, now: float) -> dict[str, Any]:
     }
 
 
-def pool_status(snapshot: Snapshot, name: str, now: float) -> dict[str, Any] | None:
+def pool_status(snapshot: Snapshot, name: str, now: float, *, workers: bool = True) -> dict[str, Any] | None:
     """One pool: what waits, who works, what is wanted and why; None where there is no such pool."""
     policy = snapshot.policies.pools.get(name)
     decision = _decision(snapshot, name)
@@ -46,7 +63,8 @@ def pool_status(snapshot: Snapshot, name: str, now: float) -> dict[str, Any] | N
         return None
     low, high = (policy.replicas_min, policy.replicas_max) if policy else (0, 0)
     seen = _decided(decision, now) if decision else _undecided(policy)
-    return {"pool": name, "removed": policy is None, "min": low, "max": high, **seen}
+    listed = {"workers": [_worker(replica, now) for replica in decision.view.replicas] if decision else []} if workers else {}
+    return {"pool": name, "removed": policy is None, "min": low, "max": high, **seen, **listed}
 
 
 def pool_detail(snapshot: Snapshot, name: str, now: float) -> dict[str, Any] | None:
@@ -59,6 +77,7 @@ def pool_detail(snapshot: Snapshot, name: str, now: float) -> dict[str, Any] | N
         "waterfall": list(waterfall(decision)) if decision else [],
         "actions": to_plain(decision.actions) if decision else [],
         "foresight": _foresight(snapshot, name),
+        "policy": to_plain(snapshot.policies.pools.get(name)),
         "memory": to_plain(snapshot.memory.of(name)),
     }
 
@@ -134,6 +153,8 @@ def _decided(pool: PoolDecision, now: float) -> dict[str, Any]:
         "queues": [_queue(queue, now) for queue in view.queues],
         "backlog": backlog(pool),
         "oldest_wait_seconds": view.oldest_wait_seconds,
+        "arrivals_per_second": view.flow.arrival_rate if view.flow.is_measured else None,
+        "runtime_seconds": view.flow.mean_runtime_seconds,
         "busy": busy(pool),
         "slots": view.slots if view.fleet_seen else None,
         "current": pool.current,
@@ -141,7 +162,6 @@ def _decided(pool: PoolDecision, now: float) -> dict[str, Any]:
         "recommended": pool.recommended,
         "direction": pool.direction,
         "replicas": {str(phase): len(view.of(phase)) for phase in Phase} if view.fleet_seen else None,
-        "workers": [_worker(replica, now) for replica in view.replicas],
         "blind": list(view.blind),
         "why": why(pool, now),
         "reason": str(pool.reason),
@@ -155,8 +175,7 @@ def _undecided(policy: PoolPolicy | None) -> dict[str, Any]:
     unseen = "it was not looked at yet"
     return {
         "queues": [{"queue": queue, "waiting": None, "kind": "unknown", "why": unseen, "age_seconds": None} for queue in queues],
-        **dict.fromkeys(("backlog", "oldest_wait_seconds", "busy", "slots", "current", "desired", "recommended", "direction", "replicas")),
-        "workers": [],
+        **dict.fromkeys(UNSEEN_KEYS),
         "blind": [unseen],
         "why": f"{policy.name if policy else ''}: {unseen}",
         "reason": None,

@@ -34,6 +34,7 @@ class House:
                 metrics=lambda accept: (self.page or f"accept={accept}\n".encode(), "text/plain; version=0.0.4; charset=utf-8"),
                 decisions=lambda *question: self._read("decisions", *question),
                 history=lambda *question: self._read("history", *question),
+                news=lambda *question: self._read("news", *question),
                 reload=self._reload,
                 alive=lambda: self.alive,
                 tokens=lambda: self.tokens,

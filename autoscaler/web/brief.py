@@ -1,0 +1,41 @@
+"""The status as open pages get it: without the list of workers, which a page asks for where somebody looks at it.
+
+Pure: two snapshots in, what changed between them out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autoscaler.report.plain import to_plain
+from autoscaler.report.redact import redactor
+from autoscaler.report.snapshot import Snapshot
+from autoscaler.web.status import status
+
+AGEING = frozenset({"age_seconds"})
+"""Keys that differ at every look by themselves: a pool of which nothing else does has not changed."""
+
+
+def brief(snapshot: Snapshot, now: float) -> dict[str, Any]:
+    """The whole status but for the workers, without secrets."""
+    told: dict[str, Any] = redactor(to_plain(status(snapshot, now, workers=False)))
+    return told
+
+
+def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any] | None:
+    """What a reader of `before` needs to know `after`: changed keys, and changed pools whole; None where the pools are others.
+
+    >>> changes({"now": 1, "dry_run": False, "pools": []}, {"now": 2, "dry_run": False, "pools": []})
+    {'now': 2, 'pools': []}
+    """
+    old = {pool["pool"]: pool for pool in before["pools"]}
+    if list(old) != [pool["pool"] for pool in after["pools"]]:
+        return None
+    told = {key: value for key, value in after.items() if key == "now" or value != before.get(key)}
+    return told | {"pools": [pool for pool in after["pools"] if _ageless(pool) != _ageless(old[pool["pool"]])]}
+
+
+def _ageless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _ageless(item) for key, item in value.items() if key not in AGEING}
+    return [_ageless(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,68 @@
+// Numbers, times and reasons as people read them. What nobody could see is a dash, never a zero.
+
+export const UNKNOWN = "–";
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const UNITS = [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]];
+
+export function count(number) {
+  return number === null || number === undefined ? UNKNOWN : whole.format(number);
+}
+
+export function plural(number, one, many = `${one}s`) {
+  return `${count(number)} ${number === 1 ? one : many}`;
+}
+
+// In its two largest units; below ten seconds with one decimal where it is asked for.
+export function duration(seconds, { fine = false } = {}) {
+  if (seconds === null || seconds === undefined) return UNKNOWN;
+  if (fine && seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  let left = Math.max(0, Math.round(seconds));
+  const words = [];
+  for (const [name, size] of UNITS) {
+    const n = Math.floor(left / size);
+    left -= n * size;
+    if (n || words.length) words.push(n ? `${n} ${name}` : "");
+    if (words.length === 2) break;
+  }
+  return words.filter(Boolean).join(" ") || "0 s";
+}
+
+// How `autoscaler pause --for` takes it.
+export function compact(seconds) {
+  return duration(seconds).replaceAll(" ", "");
+}
+
+export function rate(perSecond) {
+  if (perSecond === null || perSecond === undefined) return UNKNOWN;
+  return perSecond > 0 && perSecond < 0.5 ? `${(perSecond * 60).toFixed(1)}/min` : `${perSecond.toFixed(1)}/s`;
+}
+
+const clockFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+const dayFormat = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const longFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+
+export function clock(at) {
+  const date = new Date(at * 1000);
+  const isToday = date.toDateString() === new Date().toDateString();
+  return isToday ? clockFormat.format(date) : `${dayFormat.format(date)} ${clockFormat.format(date)}`;
+}
+
+// With date and zone, for tooltips.
+export function moment(at) {
+  return longFormat.format(new Date(at * 1000));
+}
+
+// A sentence of the daemon without the name of the pool in front, which stands above it anyway.
+export function sentence(why, pool) {
+  const bare = why.startsWith(`${pool} `) ? why.slice(pool.length + 1) : why.startsWith(`${pool}: `) ? why.slice(pool.length + 2) : why;
+  return bare
+    .replace(/^(\d+): /, "stays at $1: ")
+    .replace(/^(\d+), holding: /, "held at $1: ")
+    .replace(/(\d+) -> (\d+)/g, "$1 → $2");
+}
+
+// "ScaleDownStabilized" -> "scale down stabilized"
+export function spaced(reason) {
+  return reason.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
+}
