@@ -13,7 +13,7 @@ import json
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,6 @@ class Frame:
     """One snapshot as it is told."""
 
     number: int
-    snapshot: Snapshot
     told: dict[str, Any]
     whole: bytes
     change: bytes
@@ -61,6 +60,8 @@ class Stream:
         self._closed = False
         self._moved = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
+        self._seen: Snapshot | None = None
+        """The latest that was told, or tried to be."""
         self._composed = 0
         self._frame: Frame | None = None
         self._news: deque[dict[str, Any]] = deque(maxlen=NEWS_KEPT)
@@ -70,14 +71,15 @@ class Stream:
         if self._listeners >= MOST_LISTENERS:
             words = f"{MOST_LISTENERS} pages are open already: close one, or ask /api/v1/status"
             raise HTTPException(503, words, headers={"retry-after": "10"})
-        events = self._events(request.headers.get("last-event-id", ""))
+        events = self.events(request.headers.get("last-event-id", ""))
         return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"})
 
     def close(self) -> None:
         """End every stream within a moment, so that the server can stop; from any thread."""
         self._closed = True
 
-    async def _events(self, last: str) -> AsyncIterator[bytes]:
+    async def events(self, last: str) -> AsyncGenerator[bytes, None]:
+        """What one listener is told, whose newest event was `last`."""
         self._listeners += 1
         try:
             self._begin_watching()
@@ -109,7 +111,7 @@ class Stream:
             except Exception:
                 self._log.exception("open pages were not told of the last tick")
             await asyncio.sleep(LOOK_SECONDS)
-        self._frame = None  # whoever comes next is not told what was true long ago
+        self._frame = self._seen = None  # whoever comes next is not told what was true long ago
         self._wake()
 
     def _tell(self, frame: Frame | None, fresh: Rows) -> None:
@@ -125,14 +127,16 @@ class Stream:
     def _look(self, before: Frame | None) -> tuple[Frame | None, Rows]:
         """What is new since, composed in a thread so that nobody else waits for it."""
         snapshot = self._snapshot()
-        frame = None if snapshot is None or (before and snapshot is before.snapshot) else self._compose(snapshot, before)
-        return frame, self._fresh_news()
+        if snapshot is None or snapshot is self._seen:
+            return None, self._fresh_news()
+        self._seen = snapshot
+        return self._compose(snapshot, before), self._fresh_news()
 
     def _compose(self, snapshot: Snapshot, before: Frame | None) -> Frame:
         self._composed += 1
         told, mark = brief(snapshot, time.time()), self._id(self._composed)
         changed = changes(before.told, told) if before else None
-        return Frame(self._composed, snapshot, told, _event("status", told, mark), _event("change", changed, mark) if changed else b"")
+        return Frame(self._composed, told, _event("status", told, mark), _event("change", changed, mark) if changed else b"")
 
     def _fresh_news(self) -> Rows:
         try:

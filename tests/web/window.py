@@ -34,7 +34,7 @@ class House:
                 metrics=lambda accept: (self.page or f"accept={accept}\n".encode(), "text/plain; version=0.0.4; charset=utf-8"),
                 decisions=lambda *question: self._read("decisions", *question),
                 history=lambda *question: self._read("history", *question),
-                news=lambda *question: self._read("news", *question),
+                news=self._news,
                 reload=self._reload,
                 alive=lambda: self.alive,
                 tokens=lambda: self.tokens,
@@ -47,6 +47,9 @@ class House:
             raise JournalUnreadable(self.journal_error)
         self.asked.append((what, *question))
         return self.rows
+
+    def _news(self, after: int, _limit: int) -> list[dict[str, Any]]:
+        return [row for row in self._read("news", after) if row.get("id", 0) > after]
 
     def _reload(self) -> None:
         self.reloads += 1
