@@ -156,17 +156,17 @@ def _new_slots(work: Load, group: tuple[int, float], target: float, runtime: flo
 def by_backlog(work: Load, policy: PoolPolicy) -> Need:
     """So many waiting tasks for each replica, and never fewer replicas than the running tasks fill.
 
-    Kubernetes' average value: `ceil(backlog / target)`, and no change within the tolerance around the present count, spare
-    replicas left out: those are there for more than this backlog.
+    Kubernetes' average value: `ceil(backlog / target)`, and no change within the tolerance around the present count. Spare
+    replicas are no part of that count.
     """
     sizing = policy.sizing if isinstance(policy.sizing, BacklogPerReplica) else BacklogPerReplica(1.0)
-    wanted = float(math.ceil(work.waiting / sizing.tasks))
-    carrying = max(0, work.replicas - policy.spare)
-    ratio = work.waiting / (sizing.tasks * carrying) if carrying else 0.0
+    serving = work.replicas - policy.spare
     because = f", {sizing.tasks:g} for each replica"
-    if carrying and abs(ratio - 1.0) <= sizing.tolerance + 1e-9:
-        return Need(float(work.slots - policy.spare * policy.slots), Reason.WITHIN_TOLERANCE, because)
-    return Need(max(wanted * policy.slots, float(work.busy_least)), Reason.BACKLOG_PER_REPLICA, because)
+    if serving > 0 and abs(work.waiting / (sizing.tasks * serving) - 1.0) <= sizing.tolerance + 1e-9:
+        wanted, reason = serving, Reason.WITHIN_TOLERANCE
+    else:
+        wanted, reason = math.ceil(work.waiting / sizing.tasks - 1e-9), Reason.BACKLOG_PER_REPLICA
+    return Need(float(max(wanted * policy.slots, work.busy_least)), reason, because)
 
 
 # ---------------------------------------------------------------- what they share

@@ -71,6 +71,7 @@ def test_a_period_up(changes, desired):
         pytest.param([], 3, id="nothing yet"),
         pytest.param([(30.0, -2)], 4, id="half of eight, two are gone"),
         pytest.param([(30.0, -6)], 6, id="all used up"),
+        pytest.param([(30.0, -9)], 6, id="never above the present count"),
         pytest.param([(30.0, 2)], 2, id="half of the four it began with"),
         pytest.param([(30.0, 5)], 0, id="one of one, and those that came since"),
     ],

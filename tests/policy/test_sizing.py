@@ -137,6 +137,22 @@ def test_a_spare_replica_does_not_add_itself_again():
     assert decided(policy, seen(waiting=9, **fleet(*[0] * 10))).desired == 10
 
 
+@pytest.mark.parametrize(("waiting", "wanted"), [(14, 4), (15, 4), (16, 4), (17, 5), (13, 4), (10, 3)])
+def test_tolerance_leaves_spare_replicas_out(waiting, wanted):
+    """Three replicas for fifteen waiting tasks, and a spare one that is no part of the ratio."""
+    policy = a_policy(sizing=BacklogPerReplica(5.0), spare=1)
+    look = seen(waiting=waiting, **fleet(0, 0, 0, 0))
+
+    assert wanted == decided(policy, look, calm(look, policy)).desired
+
+
+def test_a_fraction_for_each_replica_is_exact():
+    """21 / 0.7 is 30, also where the machine makes it 30.000000000000004."""
+    policy = a_policy(sizing=BacklogPerReplica(0.7), replicas_max=50)
+
+    assert 30 == decided(policy, seen(waiting=21)).desired
+
+
 def test_spare_replicas_are_kept_while_there_is_work():
     """One idle replica more than needed, and none once the pool sleeps."""
     policy = a_policy(spare=1)
