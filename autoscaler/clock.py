@@ -1,12 +1,16 @@
-"""The clock of the real loop: wall time, and a wait that a signal, a reload or a wake cuts short.
+"""The clock of the real loop: wall time, and a wait that a signal, a reload or an order cuts short.
 
 Nothing acts inside a signal handler: it only notes what came, and the next tick takes it up.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+
+LEAST_SECONDS = 0.1
+"""Between two ticks at the least, so that no flood of wakes turns into a flood of looks."""
 
 
 class SystemClock:
@@ -15,7 +19,9 @@ class SystemClock:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._stopping = False
-        self._nudged = False
+        self._forward = math.inf
+        """When the next tick is wanted, on the monotonic clock; infinite while nobody has asked."""
+        self._woke = -math.inf
 
     def now(self) -> float:
         """Wall-clock seconds since the epoch."""
@@ -27,15 +33,16 @@ class SystemClock:
         The wall clock has no part in it: one that is set back, in whatever moment of a tick, does not stop the loop.
         """
         with self._changed:
-            while not (self._stopping or self._nudged) and (left := until - time.monotonic()) > 0:
+            while not self._stopping and (left := min(until, self._forward) - time.monotonic()) > 0:
                 self._changed.wait(left)
-            self._nudged = False
+            self._forward, self._woke = math.inf, time.monotonic()
             return not self._stopping
 
-    def nudge(self) -> None:
-        """Bring the next tick forward."""
+    def nudge(self, within_seconds: float = 0.0) -> None:
+        """Bring the next tick forward: it begins within this time, or `LEAST_SECONDS` after the one before."""
         with self._changed:
-            self._nudged = True
+            wanted = max(time.monotonic() + within_seconds, self._woke + LEAST_SECONDS)
+            self._forward = min(self._forward, wanted)
             self._changed.notify_all()
 
     def stop(self) -> None:

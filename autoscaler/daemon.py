@@ -16,6 +16,8 @@ from autoscaler.clock import SystemClock
 from autoscaler.config.changes import Change, ConfigFile
 from autoscaler.config.in_force import not_in_force
 from autoscaler.config.models import Settings
+from autoscaler.desk import FILE as ORDERS_FILE
+from autoscaler.desk import Desk, EyesWithOrders
 from autoscaler.fleet.hands import Hands
 from autoscaler.lock import StateLock
 from autoscaler.loop import Reporter, tick
@@ -66,6 +68,7 @@ class Daemon:
         configure_logging(settings.log, secrets=_secrets(settings))
         self._lock = StateLock(state)
         self._journal = Journal(state / "journal.sqlite3")
+        self._desk = Desk(state / ORDERS_FILE, self._journal.note, self.clock.nudge)
         kept = self._journal.load_memory()
         self._memory = resume(kept[0]) if kept else Memory()
         self._fleet = build_fleet(settings, dry_run=self._dry_run)
@@ -80,7 +83,7 @@ class Daemon:
         self._hands = Hands(self._fleet, patience_seconds=patience_seconds(settings))
         self._configure_hands()
         self._metrics = Metrics(lambda: self.snapshot, brokers=self._broker_names, commands=self._commands_sent)
-        self._reporters: tuple[Reporter, ...] = (self._journal.record, self._metrics.record, LogReporter())
+        self._reporters: tuple[Reporter, ...] = (self._journal.record, self._metrics.record, LogReporter(), self._desk.follow)
         app = build_app(self._doors())
         self._server = Server(app, settings.api.listen, leaving=app.state.stream.close)
         self._server.start()
@@ -136,7 +139,7 @@ class Daemon:
         try:
             self._take_up(self._file.refresh())
             now = self.clock.now()
-            record, memory = tick(self.settings.policies(now), self._memory, self._eyes, self._hands, now)
+            record, memory = tick(self.settings.policies(now), self._memory, EyesWithOrders(self._eyes, self._desk), self._hands, now)
             self._record, self._memory = record, memory
             self._bugs, self._bugs_in_a_row = (), 0
         except Exception as bug:  # a bug of ours must not stop the loop: acting stops for this tick, the workers stay

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from autoscaler.assemble import build_fleet, build_sources
 from autoscaler.config.load import load
+from autoscaler.desk import FILE as ORDERS_FILE
+from autoscaler.desk import read as read_orders
 from autoscaler.model import Decision, Memory, Observation
 from autoscaler.policy.decide import decide
 from autoscaler.policy.memory import resume
@@ -33,7 +36,7 @@ def plan_once(config: Path, *, as_json: bool) -> bool:
         patience_seconds=settings.flower.timeout,
     )
     try:
-        seen = eyes.look(policies, now)
+        seen = replace(eyes.look(policies, now), orders=read_orders(Path(settings.state) / ORDERS_FILE) or {})
     finally:
         eyes.close()
     decision = decide(policies, seen, _memory(Path(settings.state)), now)

@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 import structlog
 
 from autoscaler.errors import AutoscalerError
-from autoscaler.model import Memory, Outcome, PoolDecision, Record, Result
+from autoscaler.model import Memory, Order, Outcome, PoolDecision, Record, Result
+from autoscaler.policy.steering import told
 from autoscaler.report import shelf
 from autoscaler.report.plain import memory_from_json, to_json, to_plain
 from autoscaler.report.redact import redactor
@@ -50,6 +51,7 @@ class Journal:
         self._log = structlog.stdlib.get_logger("autoscaler.journal")
         self._changed = threading.Condition()
         self._waiting: deque[tuple[Record, Memory]] = deque()
+        self._noted: deque[Order] = deque(maxlen=MOST_WAITING)
         self._writing = False
         self._closed = False
         self._trouble = ""
@@ -77,10 +79,16 @@ class Journal:
             self._waiting.append((record, memory))
             self._changed.notify_all()
 
+    def note(self, order: Order) -> None:
+        """Take one order for the history; returns at once. What stands is kept elsewhere, by the desk."""
+        with self._changed:
+            self._noted.append(order)
+            self._changed.notify_all()
+
     def flush(self, seconds: float = 5.0) -> bool:
         """Wait until everything taken so far was written or given up; False when that took longer."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting and not self._writing, seconds)
+            return self._changed.wait_for(lambda: not (self._waiting or self._noted or self._writing), seconds)
 
     def close(self) -> None:
         """Write what waits, within 2 s, and let go of the file."""
@@ -94,14 +102,15 @@ class Journal:
             with self._changed:
                 self._writing = False
                 self._changed.notify_all()
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                batch = list(self._waiting)
+                self._changed.wait_for(lambda: self._waiting or self._noted or self._closed)
+                batch, noted = list(self._waiting), list(self._noted)
                 self._waiting.clear()
+                self._noted.clear()
                 self._writing = True
-            if not batch:
+            if not batch and not noted:
                 break
-            if not self._attempt(partial(self._write, batch)):
-                self._count_lost(len(batch))
+            if not self._attempt(partial(self._write, batch, noted)):
+                self._count_lost(len(batch) + len(noted))
         self._let_go()
         with self._changed:
             self._writing = False
@@ -112,16 +121,16 @@ class Journal:
         with self._changed:
             self.errors += records
 
-    def _write(self, batch: list[tuple[Record, Memory]]) -> None:
+    def _write(self, batch: list[tuple[Record, Memory]], noted: list[Order]) -> None:
         connection = self._open()
         decisions = [row for record, _ in batch for pool in record.decision.pools if (row := self._decision(record, pool))]
         looks = [_look(*taken, fresh=number == 0 and not self._looked) for number, taken in enumerate(batch)]
-        last, memory = batch[-1]
-        shelf.write(connection, shelf.Page((last.at, to_json(memory)), decisions, looks), self._runs)
-        self._looked = True
-        if abs(last.at - self._pruned_at) >= PRUNE_EVERY_SECONDS:
-            self._pruned_at = last.at
-            shelf.prune(connection, last.at)
+        memory = (batch[-1][0].at, to_json(batch[-1][1])) if batch else None
+        shelf.write(connection, shelf.Page(memory, decisions, looks, [_order_row(order) for order in noted]), self._runs)
+        self._looked = self._looked or bool(batch)
+        if memory and abs(memory[0] - self._pruned_at) >= PRUNE_EVERY_SECONDS:
+            self._pruned_at = memory[0]
+            shelf.prune(connection, memory[0])
 
     def _decision(self, record: Record, pool: PoolDecision) -> shelf.DecisionRow | None:
         """A row where the pool says something new, or has said nothing for a while."""
@@ -214,6 +223,11 @@ class Journal:
         rows = self._read(lambda connection: shelf.read_decisions(connection, pool, limit, before))
         return [{**row, **json.loads(row.pop("json"))} for row in rows]
 
+    def orders(self, pool: str | None, limit: int) -> list[dict[str, Any]]:
+        """The newest orders of a pool, or of all, newest first, each with its words as `told`. Raises JournalUnreadable."""
+        rows = self._read(lambda connection: shelf.read_orders(connection, pool, limit))
+        return [{"id": row["id"], "told": row["told"], **json.loads(row["json"])} for row in rows]
+
     def ticks(self, pool: str, since: float, limit: int) -> list[dict[str, Any]]:
         """The newest ticks of a pool since then, oldest first; of a quiet stretch its first and last. Raises JournalUnreadable."""
         return self._read(lambda connection: shelf.read_ticks(connection, pool, since, limit))
@@ -259,6 +273,10 @@ def _inode(path: Path) -> int | None:
 
 def _look(record: Record, memory: Memory, *, fresh: bool) -> Look:
     return Look(record.at, fresh, {pool.pool: pool_tick(pool, memory.of(pool.pool), record.at) for pool in record.decision.pools})
+
+
+def _order_row(order: Order) -> shelf.OrderRow:
+    return (order.at, order.pool, redactor.text(told(order, order.at)), json.dumps(redactor(to_plain(order)), ensure_ascii=False))
 
 
 def _decision_row(record: Record, pool: PoolDecision, outcomes: tuple[Outcome, ...]) -> shelf.DecisionRow:

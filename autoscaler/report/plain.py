@@ -1,4 +1,4 @@
-"""The nouns as plain JSON values, and Memory back again.
+"""The nouns as plain JSON values, and Memory and orders back again.
 
 The journal, the API and the command line hand frozen dataclasses in and get dicts, lists, numbers and text out. Readings
 carry a `kind` (known, stale, unknown), so that no reader can take "nobody can say" for zero.
@@ -12,14 +12,16 @@ from collections.abc import Mapping
 from dataclasses import fields
 from enum import Enum
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from autoscaler.model import Known, Memory, Stale, Unknown
+from autoscaler.model import Known, Memory, Order, Stale, Unknown
 
 _KINDS: dict[type, str] = {Known: "known", Stale: "stale", Unknown: "unknown"}
 _MEMORY = TypeAdapter(Memory)
+_ORDERS = TypeAdapter(dict[str, tuple[Order, ...]])
+T = TypeVar("T")
 
 
 def to_plain(value: Any) -> Any:
@@ -53,9 +55,18 @@ def memory_from_json(text: str) -> Memory | None:
     Half a memory is worse than none: it could let a drain be forgotten or a window be cut short. Unknown keys are ignored,
     so that an older version may read what a newer one wrote.
     """
+    return _whole(_MEMORY, text)
+
+
+def orders_from_json(text: str) -> dict[str, tuple[Order, ...]] | None:
+    """Standing orders as they were written, or None where the text is not wholly that."""
+    return _whole(_ORDERS, text)
+
+
+def _whole(kind: TypeAdapter[T], text: str) -> T | None:
     try:
         json.loads(text, parse_constant=_refuse, parse_float=_finite)
-        return _MEMORY.validate_json(text, strict=True)
+        return kind.validate_json(text, strict=True)
     except (ValueError, RecursionError):
         return None
 

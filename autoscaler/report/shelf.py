@@ -37,6 +37,10 @@ ALTER TABLE ticks ADD COLUMN boot_seconds REAL;
 ALTER TABLE ticks ADD COLUMN stop_seconds REAL;
 ALTER TABLE ticks ADD COLUMN rare TEXT;
 """,
+    """
+CREATE TABLE orders (id INTEGER PRIMARY KEY, at REAL NOT NULL, pool TEXT NOT NULL, told TEXT NOT NULL, json TEXT NOT NULL);
+CREATE INDEX orders_of_pool ON orders (pool, id);
+""",
 )
 """What makes version 1 out of nothing, version 2 out of version 1, and so on. A version only ever adds, so that rows of an older one
 stay readable; a new one is one more text at the end.
@@ -50,7 +54,12 @@ CHART = ("at", "until", "backlog", "busy", "ready", "starting", "draining", "des
 INSERT_DECISION = "INSERT INTO decisions (at, pool, current, desired, reason, why, json) VALUES (?, ?, ?, ?, ?, ?, ?)"
 INSERT_TICK = f"INSERT INTO ticks ({', '.join(COLUMNS)}) VALUES (?{', ?' * (len(COLUMNS) - 1)})"  # noqa: S608 - names of our own columns
 DAY = 86400.0
-KEPT: dict[str, tuple[float, int]] = {"decisions": (7 * DAY, 50_000), "ticks": (2 * DAY, 1_000_000), "looks": (2 * DAY, 1_000_000)}
+KEPT: dict[str, tuple[float, int]] = {
+    "decisions": (7 * DAY, 50_000),
+    "ticks": (2 * DAY, 1_000_000),
+    "looks": (2 * DAY, 1_000_000),
+    "orders": (90 * DAY, 20_000),
+}
 """table -> (seconds that a row is kept, rows that are kept at most)."""
 BITE = 5000
 """Rows that one statement of a pruning may delete."""
@@ -60,6 +69,7 @@ WRITE_WAIT_SECONDS = 2.0
 READ_WAIT_SECONDS = 1.0
 
 DecisionRow = tuple[float, str, int, int, str, str, str]
+OrderRow = tuple[float, str, str, str]
 
 
 def open_to_write(path: Path) -> sqlite3.Connection:
@@ -118,16 +128,19 @@ def set_aside(path: Path) -> Path:
 class Page:
     """What is written at once."""
 
-    memory: tuple[float, str]
+    memory: tuple[float, str] | None
     decisions: Sequence[DecisionRow]
     looks: Sequence[Look]
+    orders: Sequence[OrderRow] = ()
 
 
 def write(connection: sqlite3.Connection, page: Page, runs: dict[str, Run]) -> None:
     """One transaction: all of it is there afterwards, or none; then `runs`, the latest row of each pool, must be forgotten."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.execute("REPLACE INTO memory (id, at, json) VALUES (1, ?, ?)", page.memory)
+        if page.memory:
+            connection.execute("REPLACE INTO memory (id, at, json) VALUES (1, ?, ?)", page.memory)
+        connection.executemany("INSERT INTO orders (at, pool, told, json) VALUES (?, ?, ?, ?)", page.orders)
         connection.executemany(INSERT_DECISION, page.decisions)
         for look in page.looks:
             _write_look(connection, look, runs)
@@ -185,6 +198,12 @@ def read_decisions(connection: sqlite3.Connection, pool: str, limit: int, before
     """The newest decisions of a pool, newest first; `before` is the id of the last one already read."""
     query = "SELECT id, at, pool, current, desired, reason, why, json FROM decisions WHERE pool = ? AND id < ? ORDER BY id DESC LIMIT ?"
     return [dict(row) for row in connection.execute(query, (pool, before if before is not None else 2**62, limit))]
+
+
+def read_orders(connection: sqlite3.Connection, pool: str | None, limit: int) -> list[dict[str, Any]]:
+    """The newest orders, of one pool or of all, newest first."""
+    query = "SELECT id, told, json FROM orders WHERE ? IS NULL OR pool = ? ORDER BY id DESC LIMIT ?"
+    return [dict(row) for row in connection.execute(query, (pool, pool, limit))]
 
 
 def read_ticks(connection: sqlite3.Connection, pool: str, since: float, limit: int) -> list[dict[str, Any]]:

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 from telling import NOW, a_bad_end, a_decision, a_record, a_replica, a_step, a_view, an_action, an_outcome
 
-from autoscaler.model import ActionKind, Memory, PoolMemory, Record, Result
+from autoscaler.model import ActionKind, Memory, Order, OrderKind, PoolMemory, Record, Result
 from autoscaler.report import shelf
 from autoscaler.report.journal import HEARTBEAT_SECONDS, MOST_WAITING, Journal, JournalUnreadable
+from autoscaler.report.redact import redactor
 
 REMEMBERED = Memory({"browser": PoolMemory(desired=3, ready=("a-browser-1",))})
 GROW = a_decision("browser", a_step(0, 3, reason="BacklogAboveThreshold", because="12 waiting"), actions=(an_action(),))
@@ -399,3 +400,21 @@ def killed_while_writing(path: Path, first: int) -> int:
         writer.stdout.close()
         writer.wait()
     return int(rest[-1]) if rest else acknowledged[-1]
+
+
+# ---------------------------------------------------------------- orders
+
+
+def test_orders_are_kept_with_who_and_why(open_journal) -> None:
+    """Newest first, of one pool or of all, in words and as data, without secrets, also before the first record."""
+    journal = open_journal()
+    redactor.learn(["order-canary"])
+    for pool, why in (("browser", "the move"), ("reports", "order-canary")):
+        journal.note(Order(OrderKind.PAUSE, pool, at=NOW, by="anna", why=why, until=NOW + 60))
+    assert journal.flush()
+
+    assert [row["told"] for row in journal.orders("browser", 10)] == ["paused by anna, 60 s left: the move"]
+    newest, oldest = journal.orders(None, 10)
+    assert (oldest["by"], oldest["why"], oldest["until"], oldest["id"]) == ("anna", "the move", NOW + 60, 1)
+    assert "canary" not in json.dumps(newest)
+    assert journal.load_memory() is None
