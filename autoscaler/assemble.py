@@ -9,9 +9,9 @@ from pathlib import Path
 
 from autoscaler.config.models import Settings
 from autoscaler.config.worker import WorkerSpec
-from autoscaler.fleet.contract import Fleet
+from autoscaler.fleet.contract import BrokerAddress, Fleet
 from autoscaler.fleet.dry import DryFleet
-from autoscaler.model import Known, Record
+from autoscaler.model import HOME, Known, Record
 from autoscaler.sources.broker import BrokerSource
 from autoscaler.sources.flower import FlowerSource
 from autoscaler.sources.sight import Source
@@ -45,6 +45,12 @@ def build_sources(settings: Settings) -> tuple[Source, ...]:
 def worker_specs(settings: Settings) -> dict[str, WorkerSpec]:
     """How to start a worker of each pool."""
     return {name: pool.worker for name, pool in settings.pools.items()}
+
+
+def broker_addresses(settings: Settings) -> dict[str, BrokerAddress]:
+    """What workers are started for, by lane: the first broker is home."""
+    brokers = settings.usable_brokers
+    return {HOME if b is brokers[0] else b.name: BrokerAddress(b.name, b.url.get_secret_value()) for b in brokers}
 
 
 def patience_seconds(settings: Settings) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from autoscaler.assemble import build_fleet, build_sources, metrics_targets, patience_seconds, worker_specs
+from autoscaler.assemble import broker_addresses, build_fleet, build_sources, metrics_targets, patience_seconds, worker_specs
 from autoscaler.clock import SystemClock
 from autoscaler.config.changes import Change, ConfigFile
 from autoscaler.config.in_force import not_in_force
@@ -197,9 +197,13 @@ class Daemon:
         self._configure_hands()
 
     def _configure_hands(self) -> None:
-        broker = self.settings.home_broker
-        url = broker.url.get_secret_value() if broker else None
-        self._hands.configure(worker_specs(self.settings), url, self._fleet)
+        self._hands.configure(worker_specs(self.settings), broker_addresses(self.settings), self._fleet)
+
+    def _active_broker(self) -> str | None:
+        """As last decided; before that, the first that is usable."""
+        home = self.settings.home_broker
+        decided = self._record.decision.brokers.active if self._record else ""
+        return decided or (home.name if home else None)
 
     def _broker_names(self) -> tuple[str, ...]:
         return tuple(broker.name for broker in self.settings.brokers)
@@ -209,7 +213,6 @@ class Daemon:
         return {s.name.removeprefix("broker:"): s.commands_sent for s in self._sources if isinstance(s, BrokerSource)}
 
     def _snapshot(self, tick_seconds: float) -> Snapshot:
-        broker = self.settings.home_broker
         return Snapshot(
             started_at=self._started_at,
             policies=self.settings.policies(self._record.at if self._record else self._started_at),
@@ -220,7 +223,7 @@ class Daemon:
             record=self._record,
             tick_seconds=tick_seconds,
             dry_run=self._dry_run,
-            active_broker=broker.name if broker else None,
+            active_broker=self._active_broker(),
             metrics_targets=metrics_targets(self._record),
             journal_errors=self._journal.errors if self._record else 0,
             act_errors=self._bugs,

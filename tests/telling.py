@@ -7,8 +7,12 @@ from dataclasses import replace
 from autoscaler.model import (
     Action,
     ActionKind,
+    BrokerChoice,
+    BrokerSight,
+    BrokerTrack,
     Decision,
     Exit,
+    Health,
     Known,
     Memory,
     Observation,
@@ -91,3 +95,19 @@ def a_snapshot(record: Record | None = None, *pools: str, **changes) -> Snapshot
     policies = Policies("a", 2.0, 20, {n: PoolPolicy(n, (n,), 0, 10, slots=4) for n in names}, "0123456789ab")
     made = Snapshot(NOW - 3600, policies, ConfigState("0123456789ab", NOW - 3600), Memory(), record, tick_seconds=0.05)
     return replace(made, **changes)
+
+
+def a_failover(record: Record | None = None, *, just_now: bool = True) -> Record:
+    """The record after the primary's quota was spent: the fallback is active, with three tasks waiting in `browser`."""
+    made = record or a_record()
+    depths = {"browser": QueueSight("browser", Known(3, NOW, "broker:fallback"))}
+    spent = "broker primary at db:6379 has used up its quota"
+    brokers = {
+        "primary": BrokerSight("primary", Health.QUOTA, spent, fresh=True, queues={"browser": QueueSight("browser", UNSEEN)}),
+        "fallback": BrokerSight("fallback", Health.UP, "", fresh=True, queues=depths),
+    }
+    tracks = {"primary": BrokerTrack(failed=1), "fallback": BrokerTrack(answered=9, up_since=NOW - 99)}
+    choice = BrokerChoice("fallback", f"primary is left: {spent}", "primary" if just_now else "fallback", tracks)
+    return replace(
+        made, observation=replace(made.observation, brokers=brokers), decision=replace(made.decision, brokers=choice)
+    )

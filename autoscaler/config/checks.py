@@ -38,6 +38,8 @@ def check(settings: Settings) -> Iterator[Finding]:
         yield Finding(("fleet", "host"), "is not an address of Docker: write it like unix:///var/run/docker.sock or tcp://socket-proxy:2375")
     if settings.depth_from == "broker" and settings.home_broker is None:
         yield Finding(("depth_from",), "broker needs a broker to ask: add brokers, or write auto")
+    if settings.depth_from == "flower" and len(settings.usable_brokers) > 1:
+        yield Finding(("depth_from",), "flower knows one broker and several are given: write auto, which reads each of them")
     yield from _brokers(settings.brokers)
     yield from _totals(settings)
     yield from _shared_queues(settings)
@@ -79,6 +81,9 @@ def _pool(settings: Settings, name: str, pool: PoolSettings) -> Iterator[Finding
     for finding in (*_required(settings.fleet.type, pool.worker), *_worker(pool.worker), *_command(pool)):
         yield Finding(("worker", *finding.path), finding.message, finding.see)
     yield from _slots(pool)
+    if len(settings.usable_brokers) > 1 and "CELERY_BROKER_URL" in pool.worker.environment:
+        told = "every worker is told which of the brokers it is for, and this would keep all of them on one: remove it"
+        yield Finding(("worker", "environment"), f"CELERY_BROKER_URL: {told}")
 
 
 def _required(fleet: str, worker: WorkerSpec) -> Iterator[Finding]:

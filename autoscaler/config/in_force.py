@@ -28,10 +28,6 @@ def _brokers(brokers: tuple[BrokerSettings, ...]) -> Iterator[str]:
     for index, broker in enumerate(brokers):
         if broker.budget is not None:
             yield _sentence("brokers[].budget", f"brokers[{index}].budget")
-    usable = [index for index, broker in enumerate(brokers) if broker.enabled and broker.url.get_secret_value()]
-    for index in usable[1:]:
-        first = brokers[usable[0]].name
-        yield f"brokers[{index}]: not in force yet: there is no failover; {first!r} alone is given to workers"
 
 
 def _sentence(key: str, path: str) -> str:

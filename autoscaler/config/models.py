@@ -78,4 +78,5 @@ class Settings(Part):
     def policies(self, now: float) -> Policies:
         """The part that decisions are made with, with the schedules that hold now."""
         pools = {name: pool.policy(name, now) for name, pool in self.pools.items()}
-        return Policies(self.instance, self.interval, self.max_replicas, pools, self.hash)
+        brokers = tuple(broker.name for broker in self.usable_brokers)
+        return Policies(self.instance, self.interval, self.max_replicas, pools, self.hash, brokers)

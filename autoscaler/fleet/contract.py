@@ -6,6 +6,7 @@ Workers that carry another instance's label, or none, are never listed and never
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from autoscaler.config.worker import WorkerSpec
@@ -18,10 +19,11 @@ class Fleet(Protocol):
     def containers(self) -> tuple[Container, ...]:
         """Every worker of this instance, ended ones included, with one call to the engine; raises FleetUnreachable."""
 
-    def start(self, name: str, pool: str, worker: WorkerSpec, environment: Mapping[str, str]) -> None:
+    def start(self, name: str, pool: str, worker: WorkerSpec, environment: Mapping[str, str], broker: str = "") -> None:
         """Create and start one worker; nothing is left behind when that fails. Raises StartRefused, FleetUnreachable.
 
         Starting a name that this instance already runs is not an error: a call whose answer was lost may have worked.
+        `broker` is the name of the one that it serves, which every later list tells again.
         """
 
     def stop(self, container_id: str, *, kill: bool = False) -> None:
@@ -32,6 +34,14 @@ class Fleet(Protocol):
 
     def remove(self, container_id: str) -> Exit:
         """Remove a worker that has ended or never started, after reading how it ended; never a running one. Raises ContainerGone."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """A broker that workers are started for."""
+
+    name: str
+    url: str = field(repr=False)
 
 
 def replica_environment(name: str, pool: str, broker_url: str | None) -> dict[str, str]:

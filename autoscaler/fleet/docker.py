@@ -23,7 +23,7 @@ from autoscaler.fleet.docker_check import problems
 from autoscaler.fleet.docker_engine import Answer, Engine, Question
 from autoscaler.fleet.docker_entry import container_of
 from autoscaler.fleet.docker_logs import LINES, LOG_BYTES, tail
-from autoscaler.fleet.docker_spec import INSTANCE, POOL, STOP_SIGNAL, create_body
+from autoscaler.fleet.docker_spec import INSTANCE, POOL, STOP_SIGNAL, create_body, labels
 from autoscaler.model import Container, Exit
 
 PULL_SECONDS = 900.0
@@ -64,7 +64,7 @@ class DockerFleet:
         self._signals = {entry["Id"]: entry["Labels"].get(STOP_SIGNAL, "SIGTERM") for entry in ours}
         return found
 
-    def start(self, name: str, pool: str, worker: WorkerSpec, environment: Mapping[str, str]) -> None:
+    def start(self, name: str, pool: str, worker: WorkerSpec, environment: Mapping[str, str], broker: str = "") -> None:
         """Create and start one worker.
 
         A refusal leaves nothing behind. When an answer is lost, what was created is left to the next list: asking an
@@ -72,7 +72,7 @@ class DockerFleet:
         """
         if not _NAME.fullmatch(name):
             raise StartRefused(f"{name!r} cannot be the name of a container")
-        body = create_body(name, pool, self._instance, worker, environment)
+        body = create_body(name, labels(pool, self._instance, worker, broker), worker, environment)
         if worker.pull_policy == "always":
             self._pull(worker.image or "")
         container_id = self._create(name, body, may_pull=worker.pull_policy == "missing")

@@ -34,7 +34,7 @@ def problems(engine: Engine, instance: str, workers: Mapping[str, WorkerSpec]) -
 
 def _of_worker(engine: Engine, instance: str, pool: str, worker: WorkerSpec) -> Iterator[str]:
     try:
-        create_body(f"{instance}-{pool}-check", pool, instance, worker, {})
+        create_body(f"{instance}-{pool}-check", {}, worker, {})
     except StartRefused as error:
         yield str(error)
         return

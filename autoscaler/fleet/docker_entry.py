@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from autoscaler.fleet.docker_spec import METRICS_PORT, POOL, SPEC
+from autoscaler.fleet.docker_spec import BROKER, METRICS_PORT, POOL, SPEC
 from autoscaler.model import Container, ContainerState
 
 _STATES = {"created": ContainerState.CREATED} | dict.fromkeys(("exited", "dead", "removing"), ContainerState.EXITED)
@@ -30,6 +30,7 @@ def container_of(entry: Mapping[str, Any]) -> Container:
         spec=labels.get(SPEC, ""),
         exit_code=exit_code(entry.get("Status", "")) if state is ContainerState.EXITED else None,
         metrics=_metrics(entry, labels.get(METRICS_PORT)) if state is ContainerState.RUNNING else None,
+        broker=labels.get(BROKER, ""),
     )
 
 

@@ -19,6 +19,7 @@ from autoscaler.errors import StartRefused
 INSTANCE = "autoscaler.instance"
 POOL = "autoscaler.pool"
 SPEC = "autoscaler.spec"
+BROKER = "autoscaler.broker"
 METRICS_PORT = "autoscaler.metrics_port"
 STOP_SIGNAL = "autoscaler.stop_signal"
 
@@ -29,8 +30,8 @@ _SOCKET_FOLDERS = frozenset({"/", "/run", "/var/run"})
 _OPEN_CAPABILITIES = frozenset({"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_RAWIO", "DAC_READ_SEARCH"})
 
 
-def create_body(name: str, pool: str, instance: str, worker: WorkerSpec, environment: Mapping[str, str]) -> dict[str, Any]:
-    """The whole body for one replica; raises StartRefused with what to change in the file."""
+def create_body(name: str, marks: Mapping[str, str], worker: WorkerSpec, environment: Mapping[str, str]) -> dict[str, Any]:
+    """The whole body for one replica with these labels; raises StartRefused with what to change in the file."""
     if not worker.image:
         raise StartRefused("worker.image is missing: a container needs one")
     if reasons := unsafe(worker):
@@ -41,7 +42,7 @@ def create_body(name: str, pool: str, instance: str, worker: WorkerSpec, environ
         "Cmd": words(worker.command, name, "command"),
         "Entrypoint": words(worker.entrypoint, name, "entrypoint"),
         "Env": [f"{key}={value}" for key, value in variables(name, worker, environment).items()],
-        "Labels": labels(pool, instance, worker),
+        "Labels": dict(marks),
         "Hostname": None if (worker.network_mode or "").startswith("container:") else name,
         "User": worker.user,
         "WorkingDir": worker.working_dir,
@@ -77,7 +78,7 @@ def variables(name: str, worker: WorkerSpec, environment: Mapping[str, str]) -> 
     return {**port, **environment, **own, **named}
 
 
-def labels(pool: str, instance: str, worker: WorkerSpec) -> dict[str, str]:
+def labels(pool: str, instance: str, worker: WorkerSpec, broker: str = "") -> dict[str, str]:
     """What the container is found and judged by later, in front of the user's own labels."""
     ours = {
         INSTANCE: instance,
@@ -88,7 +89,7 @@ def labels(pool: str, instance: str, worker: WorkerSpec) -> dict[str, str]:
         "com.centurylinklabs.watchtower.enable": "false",
     }
     port = {METRICS_PORT: str(worker.metrics_port)} if worker.metrics_port else {}
-    return {**worker.labels, **ours, **port}
+    return {**worker.labels, **ours, **port, **({BROKER: broker} if broker else {})}
 
 
 def unsafe(worker: WorkerSpec) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ class DryFleet:
         """What is really there."""
         return self._inner.containers()
 
-    def start(self, name: str, pool: str, worker: WorkerSpec, environment: Mapping[str, str]) -> None:
+    def start(self, name: str, pool: str, worker: WorkerSpec, environment: Mapping[str, str], broker: str = "") -> None:
         """Say what would be started."""
         what = worker.image or "its command"
         raise DryRun(f"would start {name} for pool {pool} from {what}")

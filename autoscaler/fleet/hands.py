@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from autoscaler.config.worker import WorkerSpec
 from autoscaler.errors import ActError, ContainerGone, DryRun, SightError, StartRefused
-from autoscaler.fleet.contract import Fleet, replica_environment
+from autoscaler.fleet.contract import BrokerAddress, Fleet, replica_environment
 from autoscaler.model import Action, ActionKind, Exit, Outcome, Result
 
 
@@ -65,7 +65,7 @@ class Hands:
     def __init__(self, fleet: Fleet, *, patience_seconds: float, parallel: int = 4, deadline_seconds: float = 60.0) -> None:
         self._fleet = fleet
         self._workers: Mapping[str, WorkerSpec] = {}
-        self._broker_url: str | None = None
+        self._brokers: Mapping[str, BrokerAddress] = {}
         self._patience = patience_seconds
         self._parallel = parallel
         self._deadline = deadline_seconds
@@ -81,10 +81,13 @@ class Hands:
         for thread in self._threads:
             thread.start()
 
-    def configure(self, workers: Mapping[str, WorkerSpec], broker_url: str | None, fleet: Fleet | None = None) -> None:
-        """Use these from the next call on, also for what is still waiting; to be called between two ticks."""
+    def configure(self, workers: Mapping[str, WorkerSpec], brokers: Mapping[str, BrokerAddress], fleet: Fleet | None = None) -> None:
+        """Use these from the next call on, also for what is still waiting; to be called between two ticks.
+
+        `brokers` tells by lane what workers are started for; without an address they find their own.
+        """
         with self._change:
-            self._workers, self._broker_url = dict(workers), broker_url
+            self._workers, self._brokers = dict(workers), dict(brokers)
             self._fleet = fleet or self._fleet
 
     def act(self, actions: tuple[Action, ...], now: float) -> tuple[Outcome, ...]:
@@ -208,12 +211,15 @@ class Hands:
 
     def _call(self, action: Action) -> Exit | None:
         with self._change:
-            fleet, worker, broker_url = self._fleet, self._workers.get(action.pool), self._broker_url
+            fleet, worker, broker = self._fleet, self._workers.get(action.pool), self._brokers.get(action.broker)
         match action.kind:
             case ActionKind.START:
                 if worker is None:
                     raise StartRefused(f"pool {action.pool} is not configured any more, so there is nothing to start")
-                fleet.start(action.replica, action.pool, worker, replica_environment(action.replica, action.pool, broker_url))
+                if broker is None and action.broker:
+                    raise StartRefused(f"broker {action.broker} is not configured any more, so no worker is started for it")
+                own = replica_environment(action.replica, action.pool, broker.url if broker else None)
+                fleet.start(action.replica, action.pool, worker, own, broker.name if broker else "")
             case ActionKind.DRAIN | ActionKind.KILL:
                 said = fleet.last_words(action.container_id) if action.last_words else ()
                 fleet.stop(action.container_id, kill=action.kind is ActionKind.KILL)

@@ -55,7 +55,7 @@ class ProcessFleet:
                 continue  # removed while we looked
         return tuple(found)
 
-    def start(self, name: str, pool: str, worker: WorkerSpec, environment: Mapping[str, str]) -> None:
+    def start(self, name: str, pool: str, worker: WorkerSpec, environment: Mapping[str, str], broker: str = "") -> None:
         """Start one worker and see its program run; a name that is taken has had its start."""
         if not _NAME.fullmatch(name):
             raise StartRefused(f"{name!r} cannot be the name of a worker")
@@ -66,7 +66,7 @@ class ProcessFleet:
         try:
             with self._ports:
                 port = self._free_port() if worker.metrics_port else None
-                ticket = Ticket(name, pool, worker.hash, time.time(), signal_number, f"127.0.0.1:{port}" if port else None)
+                ticket = Ticket(name, pool, worker.hash, time.time(), signal_number, f"127.0.0.1:{port}" if port else None, broker)
                 if not Replica.order(replica.folder, ticket):
                     return
         except OSError as error:

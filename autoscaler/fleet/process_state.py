@@ -37,6 +37,7 @@ class Ticket:
     created_at: float
     stop_signal: int
     metrics: str | None = None
+    broker: str = ""
 
 
 class Replica:
@@ -113,6 +114,7 @@ class Replica:
             spec=ticket.spec,
             exit_code=self.exit_code if state is ContainerState.EXITED else None,
             metrics=ticket.metrics,
+            broker=ticket.broker,
         )
 
     def is_over(self) -> bool:

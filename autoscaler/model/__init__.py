@@ -6,6 +6,7 @@ durations are seconds; counts are whole numbers. What could not be seen is a typ
 
 from __future__ import annotations
 
+from autoscaler.model.brokers import HOME, BrokerChoice, BrokerTrack, lane_key
 from autoscaler.model.health import Health
 from autoscaler.model.lifecycle import Event, Phase
 from autoscaler.model.orders import NO_ORDERS, Direction, Order, OrderKind, Orders
@@ -29,11 +30,14 @@ from autoscaler.model.sight import BrokerSight, Container, ContainerState, Obser
 from autoscaler.model.wanted import BacklogPerReplica, Damping, Policies, PoolPolicy, Sizing, TargetWait, Thresholds
 
 __all__ = [
+    "HOME",
     "NO_ORDERS",
     "Action",
     "ActionKind",
     "BacklogPerReplica",
+    "BrokerChoice",
     "BrokerSight",
+    "BrokerTrack",
     "Container",
     "ContainerState",
     "Damping",
@@ -70,4 +74,5 @@ __all__ = [
     "Thresholds",
     "Unknown",
     "WorkerSight",
+    "lane_key",
 ]

@@ -35,6 +35,8 @@ class Replica:
     started: int | None = None
     """Tasks begun since the worker's start, None where nobody counts them."""
     finished: int | None = None
+    broker: str = ""
+    """The broker that it was started for."""
 
     @property
     def is_idle(self) -> bool:
@@ -102,6 +104,8 @@ class PoolView:
     """False: the containers themselves could not be listed, so nothing may be done."""
     orders: tuple[Order, ...] = ()
     """What was ordered about this pool and is in force now."""
+    refused: str = ""
+    """Why its broker turns away whoever comes, in words; empty where it does not."""
 
     def of(self, *phases: Phase) -> tuple[Replica, ...]:
         """The replicas in these phases."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from autoscaler.model.brokers import HOME, NO_BROKER, BrokerChoice, BrokerTrack, lane_key
 from autoscaler.model.pool import Flow, PoolView
 from autoscaler.model.sight import Observation
 
@@ -30,6 +31,8 @@ class Action:
     because: str = ""
     last_words: bool = False
     """Whether its last log lines are wanted with the answer: they say why it never came to work."""
+    broker: str = HOME
+    """The lane: of a start, the broker that the worker is to serve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,14 @@ class PoolDecision:
     desired: int
     steps: tuple[Step, ...]
     actions: tuple[Action, ...]
+    broker: str = HOME
+    lanes: tuple[PoolDecision, ...] = ()
+    """What was decided for each broker, where the pool has something on several; this is their sum."""
+
+    @property
+    def key(self) -> str:
+        """The name under which a lane is remembered."""
+        return lane_key(self.pool, self.broker)
 
     @property
     def reason(self) -> str:
@@ -74,6 +85,12 @@ class Decision:
 
     at: float
     pools: tuple[PoolDecision, ...]
+    brokers: BrokerChoice = NO_BROKER
+
+    @property
+    def lanes(self) -> tuple[PoolDecision, ...]:
+        """What was decided one by one: the parts of pools on several brokers, and all others whole."""
+        return tuple([lane for pool in self.pools for lane in pool.lanes or (pool,)])
 
     @property
     def actions(self) -> tuple[Action, ...]:
@@ -186,7 +203,14 @@ class Memory:
     """What is carried from tick to tick, and in the journal across restarts."""
 
     pools: Mapping[str, PoolMemory] = field(default_factory=dict)
+    """By lane."""
+    active_broker: str = ""
+    brokers: Mapping[str, BrokerTrack] = field(default_factory=dict)
 
     def of(self, pool: str) -> PoolMemory:
         """The memory of one pool, empty when it is new."""
         return self.pools.get(pool) or NOTHING_REMEMBERED
+
+    def of_lanes(self, pool: str) -> tuple[PoolMemory, ...]:
+        """The memory of one pool on every broker."""
+        return tuple([memory for key, memory in self.pools.items() if key == pool or key.startswith(f"{pool}@")])

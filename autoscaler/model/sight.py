@@ -63,6 +63,8 @@ class Container:
     exit_code: int | None = None
     metrics: str | None = None
     """`host:port` of the worker's own /metrics page, None where it has none."""
+    broker: str = ""
+    """The broker that it was started for, empty where none was configured then."""
 
     @property
     def worker(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from autoscaler.model.brokers import HOME, lane_key
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -70,6 +72,15 @@ class PoolPolicy:
     """Which schedule has set the bounds at this moment, in words; empty outside of all schedules."""
     removed: bool = False
     """True for a pool that has workers and no longer stands in the file: it is drained."""
+    broker: str = HOME
+    """The lane that this is the policy of: whose queues are read and for which broker workers are started."""
+    standing: bool = False
+    """A lane of a broker that is not active: no minimum is kept there."""
+
+    @property
+    def key(self) -> str:
+        """The name of the lane, under which it is remembered."""
+        return lane_key(self.name, self.broker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +92,5 @@ class Policies:
     max_replicas: int
     pools: Mapping[str, PoolPolicy]
     config_hash: str = ""
+    brokers: tuple[str, ...] = ()
+    """The usable brokers by rank; workers are started for the first that serves."""

@@ -11,6 +11,8 @@ from autoscaler.model import Decision, Memory, Observation, Policies, PoolDecisi
 from autoscaler.policy import pace, rules, steering
 from autoscaler.policy.budget import share
 from autoscaler.policy.demand import demand
+from autoscaler.policy.failover import choose
+from autoscaler.policy.lanes import joined, lanes, share_lanes
 from autoscaler.policy.reasons import Reason
 from autoscaler.policy.replicas import Census, census, view
 from autoscaler.policy.rules import Proposal
@@ -23,6 +25,7 @@ RULES: tuple[Callable[[Proposal], Step | None], ...] = (
     rules.blindness,
     steering.pause,
     steering.by_hand,
+    rules.refusal,
     rules.backoff,
     rules.bounds,
 )
@@ -31,15 +34,17 @@ RULES: tuple[Callable[[Proposal], Step | None], ...] = (
 
 def decide(policies: Policies, seen: Observation, memory: Memory, now: float) -> Decision:
     """What every pool should have, step by step, and the actions that lead there."""
-    look = census(seen)
-    pools = (*policies.pools.values(), *removed_pools(policies, look, memory))
-    proposals = tuple(propose(policy, look, memory.of(policy.name), now, policies.interval_seconds) for policy in pools)
-    granted = share(proposals, policies.max_replicas)
-    return Decision(now, tuple(settle(proposal, policies.instance) for proposal in granted))
+    look = census(seen, policies.brokers)
+    choice = choose(policies.brokers, seen.brokers, memory, now)
+    parts = lanes(policies, choice, look, memory)
+    proposals = tuple([propose(lane, look, memory.of(lane.key), now, policies.interval_seconds) for lane in parts])
+    granted = share(share_lanes(proposals), policies.max_replicas)
+    decided = [settle(proposal, policies.instance) for proposal in granted]
+    return Decision(now, joined(decided, policies.brokers), choice)
 
 
 def propose(policy: PoolPolicy, look: Census, memory: PoolMemory, now: float, interval_seconds: float) -> Proposal:
-    """One pool through demand, activation, wake and the rules."""
+    """One lane through demand, activation, wake and the rules."""
     pool = view(policy, look, memory, now)
     if not pool.fleet_seen:
         return Proposal.begin(policy, pool, memory, now, _hands_off(pool))
@@ -52,16 +57,6 @@ def propose(policy: PoolPolicy, look: Census, memory: PoolMemory, now: float, in
     return proposal
 
 
-def removed_pools(policies: Policies, look: Census, memory: Memory) -> tuple[PoolPolicy, ...]:
-    """Pools that have workers and were in the configuration before.
-
-    Workers of a pool that this memory never knew are left alone: they may belong to another autoscaler that was given the same
-    instance name.
-    """
-    names = sorted(set(look.by_pool) & set(memory.pools) - set(policies.pools))
-    return tuple(PoolPolicy(name, (), 0, 0, slots=1, removed=True) for name in names)
-
-
 def settle(proposal: Proposal, instance: str) -> PoolDecision:
     """The proposal as a decision, with the actions that it means."""
     return PoolDecision(
@@ -72,6 +67,7 @@ def settle(proposal: Proposal, instance: str) -> PoolDecision:
         desired=proposal.count,
         steps=proposal.steps,
         actions=actions(proposal, instance),
+        broker=proposal.policy.broker,
     )
 
 

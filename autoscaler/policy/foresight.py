@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from autoscaler.model import Known, Memory, Observation, OrderKind, Policies, PoolPolicy, QueueSight
+from autoscaler.model import BrokerSight, Health, Known, Memory, Observation, OrderKind, Policies, PoolPolicy, QueueSight
 from autoscaler.policy.decide import propose
-from autoscaler.policy.replicas import census
+from autoscaler.policy.lanes import lane_of
+from autoscaler.policy.replicas import census, depths
 from autoscaler.policy.steering import told
 
 FARTHEST_SECONDS = 86400.0
@@ -42,10 +43,10 @@ class Foresight:
 
 def foresee(policies: Policies, seen: Observation, memory: Memory, pool: str) -> Foresight:
     """What would change this pool; `memory` is the one after the tick of `seen`."""
-    policy, now = policies.pools[pool], seen.at
+    policy, now = replace(policies.pools[pool], broker=lane_of(memory.active_broker, policies.brokers)), seen.at
 
     def desired(look: Observation, at: float) -> int:
-        return propose(policy, census(look), memory.of(pool), at, policies.interval_seconds).count
+        return propose(policy, census(look, policies.brokers), memory.of(policy.key), at, policies.interval_seconds).count
 
     current, least = desired(seen, now), _waiting(seen, policy)
     up_at = _first(lambda n: desired(_with_waiting(seen, policy, least + n), now) > current, MOST_WAITING)
@@ -70,13 +71,18 @@ def _first(holds: Callable[[int], bool], most: int) -> int | None:
 
 
 def _waiting(seen: Observation, policy: PoolPolicy) -> int:
-    readings = [seen.queues[q].waiting for q in policy.queues if q in seen.queues]
+    there = depths(seen, policy.broker)
+    readings = [there[q].waiting for q in policy.queues if q in there]
     return sum(r.value for r in readings if isinstance(r, Known))
 
 
 def _with_waiting(seen: Observation, policy: PoolPolicy, waiting: int) -> Observation:
     """The same look with this many tasks on the pool's first queue and none on its others."""
-    known = Known(waiting, seen.at, "foresight")
-    queues = {q: replace(s, waiting=Known(0, seen.at, "foresight")) if q in policy.queues else s for q, s in seen.queues.items()}
-    first = policy.queues[0]
-    return replace(seen, queues={**queues, first: QueueSight(first, known)})
+    none = Known(0, seen.at, "foresight")
+    there = depths(seen, policy.broker)
+    queues = {q: replace(s, waiting=none) if q in policy.queues else s for q, s in there.items()}
+    queues[policy.queues[0]] = QueueSight(policy.queues[0], Known(waiting, seen.at, "foresight"))
+    if not policy.broker:
+        return replace(seen, queues=queues)
+    broker = seen.brokers.get(policy.broker) or BrokerSight(policy.broker, Health.UP, "", fresh=False, queues={})
+    return replace(seen, brokers={**seen.brokers, policy.broker: replace(broker, queues=queues)})

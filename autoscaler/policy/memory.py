@@ -36,7 +36,9 @@ LONGEST_WINDOW_SECONDS = 86400.0
 
 def remember(memory: Memory, record: Record) -> Memory:
     """The memory after this record; pools that have neither policy nor workers are forgotten."""
-    return Memory({d.pool: _pool(memory.of(d.pool), d, _of_pool(record, d.pool), record.at) for d in record.decision.pools})
+    choice = record.decision.brokers
+    pools = {d.key: _pool(memory.of(d.key), d, _of_lane(record, d), record.at) for d in record.decision.lanes}
+    return Memory(pools, choice.active, choice.tracks)
 
 
 def resume(memory: Memory) -> Memory:
@@ -46,15 +48,15 @@ def resume(memory: Memory) -> Memory:
     and are not in the list by now died with the daemon that ordered them: they are not waited for. What happened to queues and
     workers meanwhile was not seen, so it proves nothing.
     """
-    return Memory({name: _resumed(pool) for name, pool in memory.pools.items()})
+    return replace(memory, pools={lane: _resumed(pool) for lane, pool in memory.pools.items()})
 
 
 def _resumed(pool: PoolMemory) -> PoolMemory:
     return replace(pool, recommendations=(), pending=(), looked_at=None, depth=None, untouched_since=None)
 
 
-def _of_pool(record: Record, pool: str) -> tuple[Outcome, ...]:
-    return tuple([o for o in record.outcomes if o.action.pool == pool])
+def _of_lane(record: Record, lane: PoolDecision) -> tuple[Outcome, ...]:
+    return tuple([o for o in record.outcomes if o.action.pool == lane.pool and o.action.broker == lane.broker])
 
 
 def _pool(old: PoolMemory, decided: PoolDecision, outcomes: tuple[Outcome, ...], now: float) -> PoolMemory:

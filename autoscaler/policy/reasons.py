@@ -40,6 +40,7 @@ class Reason(StrEnum):
     TOO_FEW_REPLICAS = "TooFewReplicas"
     TOTAL_LIMIT = "TotalLimit"
     POOL_REMOVED = "PoolRemoved"
+    BROKER_REFUSES = "BrokerRefuses"
 
 
 MEANING: dict[Reason, str] = {
@@ -71,5 +72,6 @@ MEANING: dict[Reason, str] = {
     Reason.TOO_MANY_REPLICAS: "`replicas.max` caps the count.",
     Reason.TOO_FEW_REPLICAS: "`replicas.min` raises the count.",
     Reason.TOTAL_LIMIT: "`max_replicas` over all pools leaves no room for more.",
-    Reason.POOL_REMOVED: "The pool no longer stands in the configuration: its workers are drained.",
+    Reason.POOL_REMOVED: "The pool, or the broker that its workers serve, no longer stands in the configuration: they are drained.",
+    Reason.BROKER_REFUSES: "The broker turns everybody away (quota, login, memory, read-only, loading), so no worker is started for it.",
 }

@@ -7,7 +7,7 @@ timeout, then `lost`; what a ready replica is doing may be unknown, which is not
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
 from autoscaler.model import (
@@ -18,6 +18,7 @@ from autoscaler.model import (
     Known,
     Observation,
     Order,
+    OrderKind,
     Phase,
     PoolMemory,
     PoolPolicy,
@@ -28,6 +29,7 @@ from autoscaler.model import (
     Stale,
     Unknown,
     WorkerSight,
+    lane_key,
 )
 from autoscaler.model.lifecycle import Event, after
 from autoscaler.policy.flow import measure, oldest_wait_seconds
@@ -51,7 +53,8 @@ class Census:
     """What the whole look says about existence, sorted once for all pools."""
 
     seen: Observation
-    by_pool: Mapping[str, tuple[Container, ...]]
+    by_lane: Mapping[str, tuple[Container, ...]]
+    """Containers by pool, and by the broker that they were started for where that is not the first."""
     foreign: int
     """Tasks held by workers that are not ours and may consume the same queues."""
     hearing: frozenset[str]
@@ -60,15 +63,20 @@ class Census:
     """Whether some worker of ours is heard in this look."""
 
 
-def census(seen: Observation) -> Census:
-    """Sort one look by pool; a stale list of containers is shown, and `fleet_seen` keeps hands off it."""
+def census(seen: Observation, brokers: tuple[str, ...] = ()) -> Census:
+    """Sort one look by lane; a stale list of containers is shown, and `fleet_seen` keeps hands off it.
+
+    At home are those of the first broker, and those that were started without a word of one.
+    """
     listed = seen.containers.value if isinstance(seen.containers, (Known, Stale)) else ()
-    by_pool: dict[str, list[Container]] = {}
+    at_home = ("", *brokers[:1])
+    by_lane: dict[str, list[Container]] = {}
     for container in listed:
-        by_pool.setdefault(container.pool, []).append(container)
+        home = not brokers or container.broker in at_home
+        by_lane.setdefault(container.pool if home else lane_key(container.pool, container.broker), []).append(container)
     return Census(
         seen=seen,
-        by_pool={pool: tuple(found) for pool, found in by_pool.items()},
+        by_lane={lane: tuple(found) for lane, found in by_lane.items()},
         foreign=_foreign(seen, ours := {c.worker for c in listed}),
         hearing=frozenset(s.name for s in seen.sources if s.up),
         hears_ours=any(isinstance(w.online, Known) and w.online.value and w.name in ours for w in seen.workers.values()),
@@ -76,12 +84,14 @@ def census(seen: Observation) -> Census:
 
 
 def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float) -> PoolView:
-    """One pool as it looks now: its queues, its replicas with their phases, and why it may be blind."""
-    seen = all_seen.seen
-    queues = tuple(seen.queues.get(q) or QueueSight(q, Unknown("it was not looked at")) for q in policy.queues)
-    containers = all_seen.by_pool.get(policy.name, ())
+    """One lane as it looks now: its queues, its replicas with their phases, and why it may be blind."""
+    if policy.broker:  # Flower hears the workers of one broker only, and so far that is the first
+        all_seen = replace(all_seen, foreign=0, hearing=all_seen.hearing - {"flower"})
+    seen, waits = all_seen.seen, depths(all_seen.seen, policy.broker)
+    queues = tuple(waits.get(q) or QueueSight(q, Unknown("it was not looked at")) for q in policy.queues)
+    containers = all_seen.by_lane.get(policy.key, ())
     waiting = sum([known(q.waiting) or 0 for q in queues])
-    orders = tuple([order for order in seen.orders.get(policy.name, ()) if order.in_force(now)])
+    orders = _in_force(policy, seen, now)
     listening = ear(memory, hears_ours=all_seen.hears_ours, tasks_wait=waiting > 0)
     past = _Past(_drains(orders, memory), frozenset(memory.ready), dict(memory.silent), listening)
     replicas = tuple([_replica(c, policy, all_seen, past, now) for c in containers if c.state is ContainerState.RUNNING])
@@ -98,8 +108,28 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float) -
         blind=_blind(queues, seen),
         flow=flow,
         fleet_seen=isinstance(seen.containers, Known),
+        refused=_refused(seen, policy.broker),
         orders=orders,
     )
+
+
+def depths(seen: Observation, lane: str) -> Mapping[str, QueueSight]:
+    """What waits on one lane's broker; at home, what the sources together say."""
+    if not lane:
+        return seen.queues
+    return seen.brokers[lane].queues if lane in seen.brokers else {}
+
+
+def _refused(seen: Observation, lane: str) -> str:
+    """Why the lane's broker turns everybody away, empty where it does not."""
+    broker = seen.brokers.get(lane) if lane else next(iter(seen.brokers.values()), None)
+    return broker.detail or "it refuses" if broker and broker.health.refuses else ""
+
+
+def _in_force(policy: PoolPolicy, seen: Observation, now: float) -> tuple[Order, ...]:
+    """What was ordered about the pool and holds now; a count, or a wake, is meant for the active broker's lane alone."""
+    orders = [order for order in seen.orders.get(policy.name, ()) if order.in_force(now)]
+    return tuple([o for o in orders if not (policy.standing and o.kind in (OrderKind.SCALE, OrderKind.WAKE))])
 
 
 def _drains(orders: tuple[Order, ...], memory: PoolMemory) -> dict[str, Drain]:
@@ -171,6 +201,7 @@ def _replica(container: Container, policy: PoolPolicy, all_seen: Census, past: _
         start_failed=phase is Phase.LOST and unheard >= policy.start_timeout_seconds,
         started=known(voice.started) if voice else None,
         finished=known(voice.finished) if voice else None,
+        broker=container.broker,
     )
 
 

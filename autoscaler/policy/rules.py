@@ -112,6 +112,13 @@ def cooldown(p: Proposal) -> Step | None:
     return p.step("cooldown", p.current, Reason.COOLING_DOWN, because)
 
 
+def refusal(p: Proposal) -> Step | None:
+    """No start for a broker that turns everybody away: the worker would only die of it."""
+    if not p.view.refused or p.count <= p.current:
+        return None
+    return p.step("broker", p.current, Reason.BROKER_REFUSES, p.view.refused)
+
+
 def backoff(p: Proposal) -> Step | None:
     """No start for a while after workers ended badly, then one at a time until one of them is ready."""
     if p.count <= p.current:
@@ -122,6 +129,8 @@ def backoff(p: Proposal) -> Step | None:
 
 def startable(p: Proposal) -> tuple[int, str]:
     """How many replicas may be started now, and why no more: after bad ends none for a while, then one to try."""
+    if p.view.refused:
+        return 0, p.view.refused
     if p.view.failed_starts:
         return 0, "a worker was not heard in time: the next start waits"
     if not p.memory.failures:
@@ -144,7 +153,8 @@ def blindness(p: Proposal) -> Step | None:
 def bounds(p: Proposal) -> Step | None:
     """min <= count <= max, always; an excess is drained, never killed."""
     if p.policy.removed:
-        return p.step("bounds", 0, Reason.POOL_REMOVED, "the pool no longer stands in the configuration")
+        gone = f"broker {p.policy.broker}, which its workers serve," if p.policy.broker else "the pool"
+        return p.step("bounds", 0, Reason.POOL_REMOVED, f"{gone} no longer stands in the configuration")
     low, high, when = p.policy.replicas_min, p.policy.replicas_max, p.policy.schedule
     if p.count > high:
         return p.step("bounds", high, Reason.TOO_MANY_REPLICAS, f"replicas.max is {high}{when}")

@@ -6,20 +6,22 @@ Victims: not yet ready first, then idle, then the least busy, then the youngest.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
-from autoscaler.model import Action, ActionKind, Drain, Phase, PoolView, Replica
+from autoscaler.model import Action, ActionKind, Drain, Phase, PoolPolicy, PoolView, Replica
 from autoscaler.policy.rules import Proposal, startable
 from autoscaler.policy.steering import sent_home
 
 
 def actions(p: Proposal, instance: str) -> tuple[Action, ...]:
-    """Everything to do for one pool; nothing at all while its containers cannot be listed."""
+    """Everything to do for one lane; nothing at all while its containers cannot be listed."""
     if not p.view.fleet_seen:
         return ()
     leaving = (*_kills(p), *_unsent(p)) if p.memory.drains else ()
     ordered = sent_home(p) if p.view.orders else ()
     change = _starts(p, instance) if p.count > p.current else _drains(p) if p.count < p.current else ()
-    return (*_removals(p.view), *leaving, *ordered, *_failed_starts(p), *change)
+    everything = (*_removals(p.view), *leaving, *ordered, *_failed_starts(p), *change)
+    return tuple([replace(action, broker=p.policy.broker) for action in everything]) if p.policy.broker else everything
 
 
 def _removals(view: PoolView) -> tuple[Action, ...]:
@@ -82,14 +84,14 @@ def why_chosen(replica: Replica) -> str:
 def _starts(p: Proposal, instance: str) -> tuple[Action, ...]:
     """What is missing, as far as starts are allowed: bounds hold for the count also while a start has to wait."""
     taken = {r.name for r in p.view.replicas} | {c.name for c in p.view.exited}
-    names = (n for n in _names(instance, p.policy.name, p.now) if n not in taken)
+    names = (n for n in _names(instance, p.policy, p.now) if n not in taken)
     because = p.steps[-1].because
     number = min(p.count - p.current, startable(p)[0])
     return tuple(Action(ActionKind.START, p.policy.name, next(names), because=because) for _ in range(number))
 
 
-def _names(instance: str, pool: str, now: float) -> Names:
-    return Names(f"{instance}-{pool}", f"{now:.6f}")
+def _names(instance: str, lane: PoolPolicy, now: float) -> Names:
+    return Names(f"{instance}-{lane.name}", f"{now:.6f}{lane.broker}")
 
 
 class Names:

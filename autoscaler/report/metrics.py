@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCol
 from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 
-from autoscaler.model import ActionKind, Memory, Record, Result
+from autoscaler.model import ActionKind, BrokerChoice, Memory, Record, Result
 from autoscaler.policy.reasons import Reason
 from autoscaler.report.gauges import PREFIX, Gauges
 from autoscaler.report.lessons import Drained, Failed, Failure, Interrupted, Lesson, Lessons, Started
@@ -78,6 +78,7 @@ class Metrics:
         self._tick = histogram("tick_seconds", "One whole tick.", _TICK)
         self._looks = counter("source_requests", "Looks at a source.", "source", "outcome")
         self._look = histogram("source_request_seconds", "One look at a source.", _LOOK, "source")
+        self._failovers = counter("broker_failovers", "Changes of the active broker, by the one that took over.", "broker")
         self._http = counter("http_requests", "Requests to this server.", "route", "method", "code")
         self._of_pool: Children = (
             (self._decisions, (DIRECTIONS, REASONS)),
@@ -103,6 +104,7 @@ class Metrics:
                 if lesson.pool in self._pools:
                     self._count(lesson)
             self._count_looks(record)
+            self._count_failover(record.decision.brokers)
 
     def observe_tick(self, seconds: float) -> None:
         """How long one whole tick took."""
@@ -147,6 +149,10 @@ class Metrics:
         for sight in sights:
             self._looks.labels(sight.name, LOOKS[0] if sight.up else LOOKS[1]).inc()
             self._look.labels(sight.name).observe(sight.seconds)
+
+    def _count_failover(self, choice: BrokerChoice) -> None:
+        for name in choice.tracks:
+            self._failovers.labels(name).inc(choice.is_failover and name == choice.active)
 
     def _follow(self, pools: set[str]) -> None:
         """Begin the series of new pools and end those of removed ones."""

@@ -10,7 +10,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from autoscaler import __version__
-from autoscaler.model import Known, Phase, PoolDecision, PoolPolicy, QueueSight, Replica, SourceSight, Stale, TargetWait, Unknown
+from autoscaler.model import (
+    BrokerChoice,
+    BrokerSight,
+    Health,
+    Known,
+    Phase,
+    PoolDecision,
+    PoolPolicy,
+    QueueSight,
+    Reading,
+    Replica,
+    SourceSight,
+    Stale,
+    TargetWait,
+    Unknown,
+)
 from autoscaler.policy.foresight import foresee
 from autoscaler.report.gauges import backlog, busy
 from autoscaler.report.plain import to_plain
@@ -50,9 +65,34 @@ def status(snapshot: Snapshot, now: float, *, workers: bool = True) -> dict[str,
         "config": to_plain(config),
         "sources": [_source(sight, now) for sight in (snapshot.record.observation.sources if snapshot.record else ())],
         "active_broker": snapshot.active_broker,
+        "brokers": brokers_status(snapshot),
         "totals": _totals(snapshot),
         "pools": pools,
     }
+
+
+def brokers_status(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Every usable broker, and why the active one is: what producers and Compose files may follow."""
+    seen = snapshot.record.observation.brokers if snapshot.record else {}
+    choice = snapshot.record.decision.brokers if snapshot.record else BrokerChoice()
+    return [_broker(name, seen.get(name), choice, active=name == snapshot.active_broker) for name in snapshot.policies.brokers]
+
+
+def _broker(name: str, sight: BrokerSight | None, choice: BrokerChoice, *, active: bool) -> dict[str, Any]:
+    """One broker; without a look at it its health is unknown."""
+    return {
+        "broker": name,
+        "active": active,
+        "health": str(sight.health if sight else Health.UNKNOWN),
+        "detail": line(sight.detail) if sight else "",
+        "why": line(choice.why) if active else "",
+        "up_since": choice.tracks[name].up_since if name in choice.tracks else None,
+        "waiting": _sum([_known(queue.waiting) for queue in sight.queues.values()]) if sight else None,
+    }
+
+
+def _known(reading: Reading[int]) -> int | None:
+    return reading.value if isinstance(reading, Known) else None
 
 
 def pool_status(snapshot: Snapshot, name: str, now: float, *, workers: bool = True) -> dict[str, Any] | None:
@@ -102,12 +142,20 @@ def trouble(snapshot: Snapshot, now: float) -> Iterator[str]:
     for sight in snapshot.record.observation.sources if snapshot.record else ():
         if not sight.up:
             yield f"{sight.name}: {line(sight.detail)}"
+    yield from _failed_over(snapshot)
     for decision in snapshot.record.decision.pools if snapshot.record else ():
         yield from _pool_trouble(snapshot, decision, now)
     yield from _strangers(snapshot)
     if snapshot.journal_errors:
         yield f"the journal lost {snapshot.journal_errors} records since the start: look at the room and rights of the state folder"
     yield from snapshot.act_errors
+
+
+def _failed_over(snapshot: Snapshot) -> Iterator[str]:
+    """Workers are started for another broker than the first: producers should send there, too."""
+    choice = snapshot.record.decision.brokers if snapshot.record else BrokerChoice()
+    if choice.active and choice.active not in snapshot.policies.brokers[:1]:
+        yield f"broker {choice.active} is active instead of {snapshot.policies.brokers[0]}: {line(choice.why)}"
 
 
 def _strangers(snapshot: Snapshot) -> Iterator[str]:
@@ -196,7 +244,7 @@ def _queue(queue: QueueSight, now: float) -> dict[str, Any]:
 
 def _worker(replica: Replica, now: float) -> dict[str, Any]:
     facts = to_plain(replica)
-    kept = {key: facts[key] for key in ("name", "phase", "running", "reserved", "scheduled", "slots")}
+    kept = {key: facts[key] for key in ("name", "phase", "running", "reserved", "scheduled", "slots", "broker")}
     return {**kept, "age_seconds": max(0.0, now - replica.since)}
 
 
@@ -233,12 +281,13 @@ def _sum(counts: list[int | None]) -> int | None:
 
 
 def _pool_trouble(snapshot: Snapshot, pool: PoolDecision, now: float) -> Iterator[str]:
-    memory, policy = snapshot.memory.of(pool.pool), snapshot.policies.pools.get(pool.pool)
+    policy = snapshot.policies.pools.get(pool.pool)
     if pool.view.blind:
         yield f"{pool.pool} is blind and will not be scaled down: {line('; '.join(pool.view.blind))}"
-    if memory.backoff_until > now:
-        left = seconds(memory.backoff_until - now)
-        yield f"{pool.pool}: workers ended badly {memory.failures} times in a row, the next start is in {left}"
+    for memory in snapshot.memory.of_lanes(pool.pool):
+        if memory.backoff_until > now:
+            left = seconds(memory.backoff_until - now)
+            yield f"{pool.pool}: workers ended badly {memory.failures} times in a row, the next start is in {left}"
     if lost := sum(r.phase is Phase.LOST for r in pool.view.serving):
         yield f"{pool.pool}: {lost} replicas are not heard, though their containers run: look at their logs"
     if failed := pool.view.failed_starts:

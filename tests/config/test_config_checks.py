@@ -56,6 +56,10 @@ def test_a_queue_belongs_to_one_pool(desk: Desk) -> None:
             "5:10: brokers[1].name: 'b' is taken: give each broker its own name (see line 4)", id="two brokers of one name",
         ),
         pytest.param(
+            SMALLEST + "depth_from: flower\nbrokers:\n- {name: a, url: redis://a}\n- {name: b, url: redis://b}\n",
+            "3:13: depth_from: flower knows one broker and several are given: write auto, which reads each of them", id="flower's broker",
+        ),
+        pytest.param(
             SMALLEST.replace("{a:", "{" + "p" * 40 + ":") + "instance: " + "i" * 40 + "\n",
             f"2:9: pools.{'p' * 40}: the workers' names would be 88 characters long, and 63 is the limit: shorten the name",
             id="long names",

@@ -9,7 +9,7 @@ import pytest
 from autoscaler.config.worker import WorkerSpec
 from autoscaler.errors import StartRefused
 from autoscaler.fleet.contract import replica_environment
-from autoscaler.fleet.docker_spec import create_body, unsafe, variables
+from autoscaler.fleet.docker_spec import create_body, labels, unsafe, variables
 
 NAME = "main-web-1a2b3c"
 
@@ -20,7 +20,7 @@ def a_worker(**keys: Any) -> WorkerSpec:
 
 
 def body(worker: WorkerSpec, **environment: str) -> dict[str, Any]:
-    return create_body(NAME, "web", "main", worker, environment)
+    return create_body(NAME, labels("web", "main", worker), worker, environment)
 
 
 class TestBody:

@@ -42,7 +42,8 @@ class Bench:
 
     def start(self, fleet: Fleet, name: str, program: str = OBEYS) -> Container:
         """Start one worker of pool `web` and give it as listed."""
-        fleet.start(self.named(name), "web", self.worker(program), replica_environment(self.named(name), "web", "redis://nowhere/0"))
+        own = replica_environment(self.named(name), "web", "redis://nowhere/0")
+        fleet.start(self.named(name), "web", self.worker(program), own, "fallback")
         return self.find(fleet, name)
 
     def named(self, name: str) -> str:
@@ -121,10 +122,11 @@ class TestStart:
         assert fleet.containers() == ()
 
     def test_started_worker_is_listed(self, bench: Bench, fleet: Fleet) -> None:
-        """After a start the worker runs, with the name, pool and spec that it was given."""
+        """After a start the worker runs, with the name, pool, broker and spec that it was given."""
         container = bench.start(fleet, "a")
 
         assert (container.name, container.pool, container.state) == (bench.named("a"), "web", ContainerState.RUNNING)
+        assert "fallback" == container.broker
         assert container.spec == bench.worker(OBEYS).hash
         assert container.exit_code is None
         assert container.worker == f"celery@{bench.named('a')}"

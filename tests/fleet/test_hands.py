@@ -12,10 +12,12 @@ from live import until
 
 from autoscaler.config.worker import WorkerSpec
 from autoscaler.errors import ContainerGone, DryRun, FleetUnreachable, StartRefused
+from autoscaler.fleet.contract import BrokerAddress
 from autoscaler.fleet.hands import Hands
 from autoscaler.model import Action, ActionKind, Container, Exit, Outcome, Result
 
 WORKERS = {"a": WorkerSpec(image="a"), "b": WorkerSpec(image="b")}
+BROKERS = {"": BrokerAddress("primary", "redis://broker/0"), "fallback": BrokerAddress("fallback", "redis://other/0")}
 DEADLINE = 0.05
 
 
@@ -25,6 +27,7 @@ class ScriptedFleet:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.given: dict[str, tuple[str, WorkerSpec, Mapping[str, str]]] = {}
+        self.brokers: dict[str, str] = {}
         self.gates: dict[str, threading.Event] = {}
         self.errors: dict[str, Exception] = {}
         self.ended = Exit(3, log_tail=("no such app",))
@@ -38,7 +41,8 @@ class ScriptedFleet:
     def containers(self) -> tuple[Container, ...]:
         return ()
 
-    def start(self, name: str, pool: str, worker: WorkerSpec, environment: Mapping[str, str]) -> None:
+    def start(self, name: str, pool: str, worker: WorkerSpec, environment: Mapping[str, str], broker: str = "") -> None:
+        self.brokers[name] = broker
         self.given[name] = (pool, worker, environment)
         self._call("start", name)
 
@@ -76,7 +80,7 @@ def make_hands(fleet: ScriptedFleet) -> Iterator[Callable[..., Hands]]:
 
     def make(*, patience: float = 5.0, parallel: int = 2, deadline: float = 60.0) -> Hands:
         made.append(Hands(fleet, patience_seconds=patience, parallel=parallel, deadline_seconds=deadline))
-        made[-1].configure(WORKERS, "redis://broker/0")
+        made[-1].configure(WORKERS, BROKERS)
         return made[-1]
 
     yield make
@@ -132,6 +136,17 @@ class TestCalls:
         assert environment["CELERY_WORKER_HOSTNAME"] == "celery@r"
         assert environment["CELERY_BROKER_URL"] == "redis://broker/0"
 
+    def test_a_start_for_another_broker(self, fleet: ScriptedFleet, make_hands: Callable[..., Hands]) -> None:
+        """A start in another lane is told that lane's address, and the fleet its name; one that is gone gets no worker."""
+        other = Action(ActionKind.START, "a", "r", broker="fallback")
+        gone = Action(ActionKind.START, "a", "s", broker="gone")
+
+        outcomes = make_hands().act((start("q"), other, gone), 1.0)
+
+        assert "redis://other/0" == fleet.given["r"][2]["REDIS_URL"]
+        assert {"q": "primary", "r": "fallback"} == fleet.brokers
+        assert ["broker gone is not configured any more, so no worker is started for it"] == [o.detail for o in outcomes if o.detail]
+
     def test_a_removal_tells_how_it_ended(self, fleet: ScriptedFleet, make_hands: Callable[..., Hands]) -> None:
         """The exit code and last words go into the outcome."""
         (outcome,) = make_hands().act((an_action(ActionKind.REMOVE, "r"),), 1.0)
@@ -149,7 +164,7 @@ class TestCalls:
         """After a reload, starts use the new worker and the new fleet; the old fleet is left alone."""
         hands, other = make_hands(), ScriptedFleet()
 
-        hands.configure({"a": WorkerSpec(image="new")}, None, other)
+        hands.configure({"a": WorkerSpec(image="new")}, {}, other)
         hands.act((start("r"),), 1.0)
 
         assert fleet.calls == []

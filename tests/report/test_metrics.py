@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
-from telling import NOW, a_bad_end, a_decision, a_record, a_replica, a_snapshot, a_source, a_step, a_view, an_action, an_outcome
+from telling import NOW, a_bad_end, a_decision, a_failover, a_record, a_replica, a_snapshot, a_source, a_step, a_view, an_action, an_outcome
 
 from autoscaler.model import ActionKind, Memory, Order, OrderKind, Phase, Record, Result
 from autoscaler.policy.reasons import Reason
@@ -269,6 +269,14 @@ def documented() -> set[str]:
     """Names in the first column of the tables of the page."""
     rows = [line.split("|")[1] for line in DOCS.read_text().split("## Not yet")[0].splitlines() if line.startswith("| `")]
     return {name for cell in rows for name in re.findall(r"`([a-z_]+)`", cell)}
+
+
+def test_a_failover_is_counted_once() -> None:
+    """The tick in which another broker takes over counts for that one; the ticks after it do not."""
+    page = Page().tell(a_failover()).tell(a_failover(just_now=False))
+
+    assert 1 == page.value("broker_failovers_total{broker=fallback}")
+    assert 0 == page.value("broker_failovers_total{broker=primary}")
 
 
 def test_docs_list_every_family_and_no_other() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from telling import NOW, UNSEEN, a_decision, a_record, a_replica, a_snapshot, a_source, a_step, a_view
+from telling import NOW, UNSEEN, a_decision, a_failover, a_record, a_replica, a_snapshot, a_source, a_step, a_view
 
 from autoscaler.model import (
     Container,
@@ -20,6 +20,7 @@ from autoscaler.model import (
     PoolMemory,
     PoolPolicy,
     QueueSight,
+    Record,
     Stale,
     TargetWait,
 )
@@ -54,7 +55,8 @@ def test_workers_are_listed() -> None:
     """Each with its phase, its age and what it holds."""
     first = told(a_snapshot(a_record(BUSY)))["workers"][0]
 
-    assert first == {"name": "a-browser-1", "phase": "ready", "running": 3, "reserved": 1, "scheduled": 0, "slots": 4, "age_seconds": 61.0}
+    held = {"running": 3, "reserved": 1, "scheduled": 0, "slots": 4}
+    assert first == {"name": "a-browser-1", "phase": "ready", **held, "broker": "", "age_seconds": 61.0}
 
 
 @pytest.mark.parametrize(
@@ -183,6 +185,24 @@ def test_trouble_is_told_in_words(snapshot: Snapshot, words: str) -> None:
     assert sentence.startswith(words)
 
 
+def failed_over(record: Record) -> Snapshot:
+    """What readers see after the primary was left."""
+    snapshot = a_snapshot(a_failover(record), active_broker="fallback")
+    return replace(snapshot, policies=replace(snapshot.policies, brokers=("primary", "fallback")))
+
+
+def test_says_which_broker_is_active_and_why() -> None:
+    """Producers and Compose files follow this: the name, its health, and what is wrong with the other."""
+    snapshot = failed_over(a_record(BUSY))
+
+    primary, fallback = status(snapshot, NOW)["brokers"]
+
+    assert (False, "quota", None) == (primary["active"], primary["health"], primary["waiting"])
+    assert (True, "up", 3) == (fallback["active"], fallback["health"], fallback["waiting"])
+    assert fallback["why"].startswith("primary is left: broker primary at db:6379 has used up its quota")
+    assert "broker fallback is active instead of primary" in next(iter(trouble(snapshot, NOW)))
+
+
 def keys(value: object) -> set[str]:
     """Every key of a JSON value, however deep."""
     if isinstance(value, dict):
@@ -192,7 +212,7 @@ def keys(value: object) -> set[str]:
 
 def test_every_key_of_the_status_is_documented() -> None:
     """The example in docs/http-api.md has the same keys as the real thing."""
-    snapshot = a_snapshot(a_record(BUSY), active_broker="primary")
+    snapshot = failed_over(a_record(BUSY))
     example = re.search(r"### `GET /api/v1/status[^`]*`.*?```json\n(.*?)```", DOCS.read_text(), re.DOTALL)
 
     assert keys(json.loads(example[1])) == keys(status(snapshot, NOW))
