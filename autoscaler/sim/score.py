@@ -76,13 +76,17 @@ def percentile(in_order: Sequence[float], share: float) -> float:
     return in_order[max(0, math.ceil(share * len(in_order)) - 1)]
 
 
-def score_run(run: Run, slots: int, target: float) -> Score:
+OURS = "autoscaler"
+"""The name of our own policy's row."""
+
+
+def score_run(run: Run, slots: int, target: float, policy: str = OURS) -> Score:
     """The row of a simulated policy."""
     world = run.world
     undone = {*world.waiting, *(task for replica in world.replicas.values() for task in replica.running)}
     in_time = sum(1 for task, wait in enumerate(world.waits) if wait <= target + 1e-9 and task not in undone and task < world.arrived)
     return Score(
-        policy="autoscaler",
+        policy=policy,
         tasks=len(world.trace),
         done=world.done,
         interrupted=world.interrupted,
