@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from autoscaler.config.load import load
 from autoscaler.config.units import seconds
 from autoscaler.sim.arrivals import load_trace
 from autoscaler.sim.chart import picture, table, verdict
+from autoscaler.sim.rivals.catalog import CATALOG
 from autoscaler.sim.simulate import policies_of, simulate
+from autoscaler.sim.standings import standings, summary
 from autoscaler.sim.world import Boot
 
 
@@ -26,6 +29,7 @@ class Asked:
     boot: str
     boot_spread: float
     seed: int
+    rivals: bool
 
 
 def simulate_trace(config: Path, asked: Asked, *, as_json: bool) -> None:
@@ -33,8 +37,8 @@ def simulate_trace(config: Path, asked: Asked, *, as_json: bool) -> None:
     settings = load(config, os.environ)
     if asked.pool not in settings.pools:
         raise click.BadParameter(f"{asked.pool!r} is no pool of {config}: it has {', '.join(settings.pools)}", param_hint="--pool")
-    boot = Boot(_seconds(asked.boot, "--boot"), asked.boot_spread)
-    result = simulate(policies_of(settings, asked.pool), load_trace(asked.trace), boot, asked.seed)
+    boot, trace = Boot(_seconds(asked.boot, "--boot"), asked.boot_spread), load_trace(asked.trace)
+    result = simulate(policies_of(settings, asked.pool), trace, boot, asked.seed, _told(CATALOG) if asked.rivals else ())
     if as_json:
         rows = [score.plain() for score in result.scores]
         click.echo(json.dumps({"trace": str(asked.trace), "pool": asked.pool, "results": rows}, indent=2))
@@ -42,9 +46,20 @@ def simulate_trace(config: Path, asked: Asked, *, as_json: bool) -> None:
     from rich.console import Console
 
     console = Console(width=80, soft_wrap=True)
-    console.print(table(result.scores))
-    for line in (*picture(result.course), *verdict(result.scores[0])):
+    console.print(standings(result.scores) if asked.rivals else table(result.scores))
+    words = summary(result.scores) if asked.rivals else []
+    for line in (*picture(result.run.course), *verdict(result.scores[0]), *words):
         console.print(line, markup=False, highlight=False)
+
+
+def _told(rivals: Iterable[str]) -> Iterator[str]:
+    """On a terminal, which rival is running: they take seconds each."""
+    from rich.console import Console
+
+    with Console(stderr=True).status("simulating") as status:
+        for rival in rivals:
+            status.update(f"simulating {rival}")
+            yield rival
 
 
 def _seconds(text: str, option: str) -> float:

@@ -6,5 +6,8 @@
     run       moves the time and ticks
     bounds    what somebody would pay who knows the future
     score     both as the same row of figures
+    rivals    what other autoscalers would have done in the same world
+    simulate  one trace under one pool's settings: all of these
     chart     the rows as a table, the run as a picture
+    standings the table with the rivals
 """

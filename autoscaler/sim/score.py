@@ -13,6 +13,11 @@ from autoscaler.sim.bounds import Plan, within_target, zero_wait
 from autoscaler.sim.run import Run
 from autoscaler.sim.world import STOP_SECONDS
 
+OURS = "autoscaler"
+"""The name of our own policy's row."""
+BOUNDS = ("clairvoyant_zero_wait", "clairvoyant_slo", "work_only")
+"""The names of the rows of those who know the future."""
+
 USUAL_TARGET_SECONDS = 30.0
 """What waits are held against where the pool sets no target of its own."""
 
@@ -74,10 +79,6 @@ def percentile(in_order: Sequence[float], share: float) -> float:
     (2.0, 4.0)
     """
     return in_order[max(0, math.ceil(share * len(in_order)) - 1)]
-
-
-OURS = "autoscaler"
-"""The name of our own policy's row."""
 
 
 def score_run(run: Run, slots: int, target: float, policy: str = OURS) -> Score:

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from autoscaler.cli.commands import cli
+from autoscaler.sim.rivals.catalog import CATALOG
 
 CONFIG = """
 interval: 1s
@@ -64,6 +65,17 @@ def test_same_seed_same_bytes(desk):
     """And another seed is another day, when boots are left to chance."""
     first, again, other = (ask(desk, "--boot-spread", "1", "--seed", seed, "--format", "json").stdout for seed in ("4", "4", "5"))
     assert first == again != other
+
+
+def test_rivals_come_after_the_bounds(desk):
+    """With the same keys; the text says who is better."""
+    results = json.loads(ask(desk, "--rivals", "--format", "json").stdout)["results"]
+    assert [row["policy"] for row in results[4:]] == list(CATALOG)
+    assert [list(row) for row in results] == [KEYS] * len(results)
+    said = ask(desk, "--rivals").stdout
+    assert "keda_tuned+drain" in said
+    assert f"{len(CATALOG)} rivals: " in said
+    assert all(len(line) <= 80 for line in said.splitlines())
 
 
 def test_text_is_for_people(desk):

@@ -12,7 +12,6 @@ from autoscaler.sim.arrivals import Trace
 from autoscaler.sim.rivals.aws import TargetTracking, acceptable_backlog
 from autoscaler.sim.rivals.dask import Dask
 from autoscaler.sim.rivals.fixed import Fixed, at_mean, at_peak
-from autoscaler.sim.rivals.hpa import Hpa
 from autoscaler.sim.rivals.keda import Keda
 from autoscaler.sim.rivals.knative import Knative
 from autoscaler.sim.rivals.latency import hirefire, judoscale
@@ -32,25 +31,20 @@ class Entry:
     """A fresh one, for this trace and so many slots."""
     mechanics: Mechanics
     about: str
-    """Its settings, in a line."""
+    """Its settings, in a line; `docs/simulate.md` has the same words."""
 
 
-def _keda_unacked(window_seconds: float, **changes: float) -> Callable[[Trace, int], Rival]:
-    return lambda _, slots: Keda(per_replica=slots, counts_running=True, hpa=Hpa(window_seconds), **changes)  # type: ignore[arg-type]
+def _keda_unacked(polling_seconds: float, down_seconds: float) -> Callable[[Trace, int], Rival]:
+    return lambda _, slots: Keda(slots, counts_running=True, polling_seconds=polling_seconds, down_seconds=down_seconds)
 
 
 _NATIVE = (
     Entry("keda_default", lambda *_: Keda(), KUBERNETES, "as installed: polls every 30 s, 5 waiting tasks for each replica, 300 s down"),
-    Entry("keda_unacked", _keda_unacked(300.0), KUBERNETES, "the same, counting what runs too, one for each slot"),
-    Entry(
-        "keda_tuned",
-        _keda_unacked(60.0, polling_seconds=5.0, cooldown_seconds=60.0),
-        KUBERNETES,
-        "polls every 5 s, counts what runs too, 60 s down",
-    ),
+    Entry("keda_unacked", _keda_unacked(30.0, 300.0), KUBERNETES, "the same, counting what runs too, one for each slot"),
+    Entry("keda_tuned", _keda_unacked(5.0, 60.0), KUBERNETES, "polls every 5 s, counts what runs too, one for each slot, 60 s down"),
     Entry(
         "keda_tuned_w1",
-        lambda *_: Keda(per_replica=1.0, polling_seconds=5.0, cooldown_seconds=60.0, hpa=Hpa(60.0)),
+        lambda *_: Keda(per_replica=1.0, polling_seconds=5.0, down_seconds=60.0),
         KUBERNETES,
         "polls every 5 s, 1 waiting task for each replica, 60 s down",
     ),

@@ -12,18 +12,20 @@ from collections import deque
 from dataclasses import dataclass, field
 from random import Random
 
-from autoscaler.model import Action, ActionKind, PoolPolicy
+from autoscaler.model import Action, ActionKind, Policies
 from autoscaler.sim.arrivals import Trace
+from autoscaler.sim.rivals.catalog import Entry
 from autoscaler.sim.rivals.mechanics import Mechanics
-from autoscaler.sim.rivals.rival import Rival, Seen
+from autoscaler.sim.rivals.rival import Seen
 from autoscaler.sim.run import PATIENCE_SECONDS, SCHEDULE_SECONDS, Course, PoliciesAt, Run, only
 from autoscaler.sim.world import Boot, SimReplica, World
 
 
-def contest(rival: Rival, mechanics: Mechanics, policies_at: PoliciesAt, trace: Trace, boot: Boot, *, seed: int = 0) -> Run:
+def contest(entry: Entry, policies_at: PoliciesAt, trace: Trace, boot: Boot, seed: int = 0) -> Run:
     """One trace from its beginning to its end under this rival, within the pool's bounds."""
-    policy = only(policies_at(0.0))
-    pool = _Pool(World(policy, trace, boot, seed), mechanics, Random(seed))  # noqa: S311 - a simulation, not a secret
+    policies = policies_at(0.0)
+    rival = entry.make(trace, only(policies).slots)
+    pool = _Pool(World(only(policies), trace, boot, seed), entry.mechanics, Random(seed))  # noqa: S311 - a simulation, not a secret
     course = Course()
     ends = trace.arrivals[-1] + PATIENCE_SECONDS if len(trace) else 0.0
     begins, schedule_due, looks = -boot.mean_seconds, SCHEDULE_SECONDS, 0
@@ -33,16 +35,17 @@ def contest(rival: Rival, mechanics: Mechanics, policies_at: PoliciesAt, trace: 
         if pool.is_done or now >= ends:
             break
         if now >= schedule_due:
-            policy, schedule_due = only(policies_at(now)), now + SCHEDULE_SECONDS
-        pool.become(_within(policy, rival.want(pool.seen(now))))
+            policies, schedule_due = policies_at(now), now + SCHEDULE_SECONDS
+        pool.become(_within(policies, rival.want(pool.seen(now))))
         course.note(now, len(pool.world.waiting), pool.world.alive)
         looks += 1
     pool.world.close()
     return Run(pool.world, course, pool.reversals, looks, pool.world.now)
 
 
-def _within(policy: PoolPolicy, count: int) -> int:
-    return min(max(count, policy.replicas_min), policy.replicas_max)
+def _within(policies: Policies, count: int) -> int:
+    policy = only(policies)
+    return min(max(count, policy.replicas_min), policy.replicas_max, policies.max_replicas)
 
 
 @dataclass(slots=True)
@@ -81,6 +84,8 @@ class _Pool:
     def _pass(self, until: float) -> None:
         """After the last arrival from event to event, to stop with the last task."""
         world = self.world
+        if world.arrived < len(world.trace):
+            world.advance(min(until, world.trace.arrivals[-1]))
         while world.arrived == len(world.trace) and not self.is_done and (at := world.next_event()) <= until:
             world.advance(at)
         if not self.is_done:

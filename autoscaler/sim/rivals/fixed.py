@@ -24,7 +24,7 @@ class Fixed:
 
 
 def at_peak(trace: Trace, slots: int) -> int:
-    """As many as let nobody wait.
+    """As many as let nobody wait, at least one.
 
     >>> from autoscaler.sim.arrivals import trace_of
     >>> at_peak(trace_of([(0.0, 5.0), (1.0, 5.0), (5.0, 5.0), (6.0, 9.0)]), 1)
@@ -34,7 +34,7 @@ def at_peak(trace: Trace, slots: int) -> int:
     for arrival, runtime in zip(trace.arrivals, trace.runtimes, strict=True):
         steps[arrival] += 1
         steps[arrival + runtime] -= 1
-    return math.ceil(max(accumulate(change for _, change in sorted(steps.items()))) / slots)
+    return max(1, math.ceil(max(accumulate(change for _, change in sorted(steps.items()))) / slots))
 
 
 def at_mean(trace: Trace, slots: int) -> int:

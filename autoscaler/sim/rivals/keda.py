@@ -27,12 +27,16 @@ class Keda:
     counts_running: bool = False
     """The metric is what waits and what runs, as from a Prometheus exporter, and not the list alone."""
     polling_seconds: float = 30.0
-    cooldown_seconds: float = 300.0
-    hpa: Hpa = field(default_factory=Hpa)
+    down_seconds: float = 300.0
+    """`cooldownPeriod` of KEDA and the HPA's window for scaling down: both 300 s by default, and tuned together."""
+    hpa: Hpa = field(init=False)
     period_seconds: float = field(default=_STEP_SECONDS, init=False)
     """The two clocks know nothing of each other: they are kept half a sync apart, which is their mean distance."""
     looks: int = field(default=0, init=False)
     last_active: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        self.hpa = Hpa(self.down_seconds)
 
     def want(self, seen: Seen) -> int:
         """The HPA first where both are due: it does not see at once what KEDA did."""
@@ -52,4 +56,4 @@ class Keda:
         if metric:
             self.last_active = now
             return max(count, 1)
-        return 0 if now - self.last_active > self.cooldown_seconds else count
+        return 0 if now - self.last_active > self.down_seconds else count
