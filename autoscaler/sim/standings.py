@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 from autoscaler.sim.score import BOUNDS, OURS, Score
 
+WIDTH = 80
 BAR_WIDTH = 10
 BAR_MOST = 2.5
 """The cost at which a bar ends; what costs more ends in an arrow."""
@@ -56,10 +58,10 @@ def summary(scores: Sequence[Score]) -> list[str]:
     cheaper = [s for s in rivals if s.worker_seconds < ours.worker_seconds and s.done == s.tasks]
     quicker = [s for s in rivals if _p95(s) <= _p95(ours) + _SAME_SECONDS and s.done == s.tasks]
     both = [s.policy for s in cheaper if s in quicker]
+    counted = f"{len(rivals)} rivals: {len(cheaper)} cost less, {len(quicker)} are as quick at p95"
     lines = [
-        f"{len(rivals)} rivals: {len(cheaper)} cost less, {len(quicker)} are as quick at p95, "
-        f"{', '.join(both) or 'none'} {'is' if len(both) < 2 else 'are'} both",
-        "cost: worker-seconds over clairvoyant_zero_wait; +drain: with our drains, nobody killed",
+        *textwrap.wrap(f"{counted}, both: {', '.join(both) or 'none'}", WIDTH),
+        "cost: over clairvoyant_zero_wait; +drain: with our drains; fixed: with hindsight",
     ]
     return lines + (["! tasks were not done two days after the last came"] if any(_undone(s) for s in scores) else [])
 

@@ -47,7 +47,7 @@ def test_the_words_count_who_is_better():
     both = replace(ours, policy="c", worker_seconds=1.0)
     quitter = replace(both, policy="d", done=ours.done - 1)
     said = summary((ours, *others[:3], cheap, quick, both, quitter))
-    assert said[0] == "4 rivals: 2 cost less, 2 are as quick at p95, c is both"
+    assert said[0] == "4 rivals: 2 cost less, 2 are as quick at p95, both: c"
     assert said[-1].startswith("! tasks were not done")
     assert any("d !" in line for line in shown((ours, *others[:3], quitter)))
-    assert "none is both" in summary((ours, *others[:3], cheap))[0]
+    assert "both: none" in summary((ours, *others[:3], cheap))[0]
