@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from autoscaler.model import BrokerSight, Health, Known, Memory, Observation, OrderKind, Policies, PoolPolicy, QueueSight
 from autoscaler.policy.decide import propose
 from autoscaler.policy.lanes import lane_of
-from autoscaler.policy.replicas import census, depths
+from autoscaler.policy.replicas import Census, census, depths
 from autoscaler.policy.steering import told
 
 FARTHEST_SECONDS = 86400.0
@@ -41,22 +41,57 @@ class Foresight:
         return "; ".join((", ".join(parts) or "nothing would change it now", *self.held))
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What time alone does to a count."""
+
+    to: int
+    at: float
+
+
 def foresee(policies: Policies, seen: Observation, memory: Memory, pool: str) -> Foresight:
     """What would change this pool; `memory` is the one after the tick of `seen`."""
-    policy, now = replace(policies.pools[pool], broker=lane_of(memory.active_broker, policies.brokers)), seen.at
-
-    def desired(look: Observation, at: float) -> int:
-        return propose(policy, census(look, policies.brokers), memory.of(policy.key), at, policies.interval_seconds).count
-
-    current, least = desired(seen, now), _waiting(seen, policy)
-    up_at = _first(lambda n: desired(_with_waiting(seen, policy, least + n), now) > current, MOST_WAITING)
-    later = _first(lambda ds: desired(seen, now + ds / 10) < current, round(FARTHEST_SECONDS * 10))
+    ahead = _Ahead(policies, census(seen, policies.brokers), memory, pool)
+    now, least = seen.at, _waiting(seen, ahead.policy)
+    current = ahead.desired(now)
+    up_at = _first(lambda n: ahead.desired(now, _with_waiting(seen, ahead.policy, least + n)) > current, MOST_WAITING)
+    down = ahead.in_time(lambda count: count < current)
     return Foresight(
         up_at_waiting=None if up_at is None else least + up_at,
-        down_to=None if later is None else desired(seen, now + later / 10),
-        down_in_seconds=None if later is None else later / 10,
+        down_to=None if down is None else down.to,
+        down_in_seconds=None if down is None else round(down.at - now, 1),
         held=tuple(told(o, now) for o in seen.orders.get(pool, ()) if o.in_force(now) and not o.worker and o.kind is not OrderKind.WAKE),
     )
+
+
+def next_change(policies: Policies, look: Census, memory: Memory, pool: str) -> Change | None:
+    """The first change of this pool's count if all stays as it is and nothing arrives; None where time alone changes nothing.
+
+    `look` is the census of the latest tick and `memory` the one after it.
+    """
+    ahead = _Ahead(policies, look, memory, pool)
+    current = ahead.desired(look.seen.at)
+    up, down = ahead.in_time(lambda count: count > current), ahead.in_time(lambda count: count < current)
+    return min((change for change in (up, down) if change), key=lambda change: change.at, default=None)
+
+
+class _Ahead:
+    """One pool on the active broker, to be asked about other moments and other backlogs."""
+
+    def __init__(self, policies: Policies, look: Census, memory: Memory, pool: str) -> None:
+        self.policy = replace(policies.pools[pool], broker=lane_of(memory.active_broker, policies.brokers))
+        self._look, self._memory, self._interval = look, memory.of(self.policy.key), policies.interval_seconds
+
+    def desired(self, at: float, seen: Observation | None = None) -> int:
+        """The count that the rules ask for at this moment; `seen` may have other queues, and nothing else."""
+        look = replace(self._look, seen=seen) if seen else self._look
+        return propose(self.policy, look, self._memory, at, self._interval).count
+
+    def in_time(self, is_it: Callable[[int], bool]) -> Change | None:
+        """The first moment, to a tenth of a second, from which on the count is such a one."""
+        now = self._look.seen.at
+        tenths = _first(lambda later: is_it(self.desired(now + later / 10)), round(FARTHEST_SECONDS * 10))
+        return None if tenths is None else Change(self.desired(now + tenths / 10), now + tenths / 10)
 
 
 def _first(holds: Callable[[int], bool], most: int) -> int | None:

@@ -26,7 +26,8 @@ from autoscaler.model import (
     TargetWait,
     Unknown,
 )
-from autoscaler.policy.foresight import foresee
+from autoscaler.policy.foresight import foresee, next_change
+from autoscaler.policy.replicas import Census, census
 from autoscaler.report.gauges import backlog, busy
 from autoscaler.report.plain import to_plain
 from autoscaler.report.sentence import limits, line, seconds, waterfall, why
@@ -50,7 +51,8 @@ UNSEEN_KEYS = (
 
 def status(snapshot: Snapshot, now: float, *, workers: bool = True) -> dict[str, Any]:
     """The whole daemon at this moment; `workers=False` leaves the lists of workers out, which may be long."""
-    pools = [pool_status(snapshot, name, now, workers=workers) for name in _names(snapshot)]
+    look = census(snapshot.record.observation, snapshot.policies.brokers) if snapshot.record else None
+    pools = [pool_status(snapshot, name, now, look, workers=workers) for name in _names(snapshot)]
     config = snapshot.config
     return {
         "version": __version__,
@@ -95,16 +97,33 @@ def _known(reading: Reading[int]) -> int | None:
     return reading.value if isinstance(reading, Known) else None
 
 
-def pool_status(snapshot: Snapshot, name: str, now: float, *, workers: bool = True) -> dict[str, Any] | None:
-    """One pool: what waits, who works, what is wanted and why; None where there is no such pool."""
+def pool_status(
+    snapshot: Snapshot, name: str, now: float, look: Census | None = None, *, workers: bool = True
+) -> dict[str, Any] | None:
+    """One pool: what waits, who works, what is wanted and why; None where there is no such pool.
+
+    `look` is the census of the latest tick, for those who ask about many pools.
+    """
     policy = snapshot.policies.pools.get(name)
     decision = _decision(snapshot, name)
     if policy is None and decision is None:
         return None
     low, high = (policy.replicas_min, policy.replicas_max) if policy else (0, 0)
     seen = _decided(decision, now) if decision else _undecided(policy)
+    ahead = {"next_change": _next_change(snapshot, decision, look)}
     listed = {"workers": [_worker(replica, now) for replica in decision.view.replicas] if decision else []} if workers else {}
-    return {"pool": name, "removed": policy is None, "min": low, "max": high, **seen, **listed}
+    return {"pool": name, "removed": policy is None, "min": low, "max": high, **seen, **ahead, **listed}
+
+
+def _next_change(snapshot: Snapshot, decision: PoolDecision | None, look: Census | None) -> dict[str, Any] | None:
+    """What time alone will do to the count; asked only where something is under way, as the answer costs a few decisions."""
+    if decision is None or snapshot.record is None or decision.pool not in snapshot.policies.pools:
+        return None
+    if not limits(decision) and decision.recommended == decision.current:
+        return None
+    look = look or census(snapshot.record.observation, snapshot.policies.brokers)
+    change = next_change(snapshot.policies, look, snapshot.memory, decision.pool)
+    return {"to": change.to, "at": change.at} if change else None
 
 
 def pool_detail(snapshot: Snapshot, name: str, now: float) -> dict[str, Any] | None:

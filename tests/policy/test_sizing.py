@@ -13,8 +13,9 @@ from autoscaler.model import BacklogPerReplica, Damping, Flow, Memory, Phase, Po
 from autoscaler.policy.decide import decide
 from autoscaler.policy.demand import Load, by_target_wait
 from autoscaler.policy.flow import measure, unchanged
-from autoscaler.policy.foresight import foresee
+from autoscaler.policy.foresight import foresee, next_change
 from autoscaler.policy.reasons import Reason
+from autoscaler.policy.replicas import census
 
 TEN_SECONDS = TargetWait(10.0)
 
@@ -248,3 +249,42 @@ def test_foresight_of_a_pool_at_rest():
     told = foresee(policies(), seen(waiting=0), Memory(), "p")
 
     assert "up at 1 waiting" == told.words()
+
+
+UNDER_WAY = [
+    pytest.param(
+        a_policy(scale_down=Damping(stabilization_seconds=60.0)),
+        PoolMemory(recommendations=((NOW - 20, 3), (NOW, 0))),
+        seen(waiting=0, **fleet(0, 0, 0)),
+        (0, 40.0),
+        id="the window ends",
+    ),
+    pytest.param(
+        a_policy(scale_up=Damping(cooldown_seconds=30.0, stabilization_seconds=0.0)),
+        PoolMemory(last_up=NOW - 10),
+        seen(waiting=3, **fleet(1)),
+        (4, 20.0),
+        id="the cooldown ends",
+    ),
+    pytest.param(
+        a_policy(),
+        PoolMemory(failures=2, backoff_until=NOW + 15),
+        seen(waiting=9),
+        (1, 15.0),
+        id="the backoff ends",
+    ),
+]
+
+
+@pytest.mark.parametrize(("policy", "kept", "look", "change"), UNDER_WAY)
+def test_what_time_alone_will_do(policy, kept, look, change):
+    """The first change, up or down, and when; the rules say the same at that moment."""
+    kept = replace(kept, ready=tuple(c.name for c in look.containers.value))
+    told = next_change(policies(policy), census(look), Memory({"p": kept}), "p")
+
+    assert (told.to, round(told.at - NOW, 1)) == change
+
+
+def test_time_alone_changes_nothing_at_rest():
+    """A pool that waits for work waits for ever."""
+    assert next_change(policies(), census(seen(waiting=0)), Memory(), "p") is None
