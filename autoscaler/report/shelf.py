@@ -50,7 +50,8 @@ stay readable; a new one is one more text at the end.
 """
 REPLAYABLE = 2
 """The first version whose ticks hold what a replay needs."""
-CHART = ("at", "until", "backlog", "busy", "ready", "starting", "draining", "desired", "reason")
+WAIT = "CASE WHEN backlog IS NOT NULL THEN ifnull(json_extract(rare, '$.wait'), 0) END AS wait"
+CHART = ("at", "until", "backlog", WAIT, "busy", "ready", "starting", "draining", "desired", "reason")
 INSERT_DECISION = "INSERT INTO decisions (at, pool, current, desired, reason, why, json) VALUES (?, ?, ?, ?, ?, ?, ?)"
 INSERT_TICK = f"INSERT INTO ticks ({', '.join(COLUMNS)}) VALUES (?{', ?' * (len(COLUMNS) - 1)})"  # noqa: S608 - names of our own columns
 DAY = 86400.0

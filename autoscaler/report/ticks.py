@@ -38,6 +38,8 @@ class Rare:
     """Drains were begun."""
     failures: int = 0
     backoff_until: float = 0.0
+    wait: float = 0.0
+    """How long the oldest task may have waited, at most, in seconds."""
 
     def text(self) -> str | None:
         """As JSON, None where there is nothing of the kind.
@@ -134,6 +136,7 @@ def _rare(decided: PoolDecision, kept: PoolMemory, at: float) -> Rare:
         down=kept.last_down == at,
         failures=kept.failures,
         backoff_until=kept.backoff_until,
+        wait=round(view.oldest_wait_seconds, 1),
     )
 
 

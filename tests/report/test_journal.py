@@ -133,6 +133,28 @@ def test_decisions_are_paged(open_journal) -> None:
     assert [row["desired"] for row in newest + older] == [5, 4, 3, 2]
 
 
+def test_news_are_what_came_since(open_journal) -> None:
+    """Of all pools, oldest first, with what became of the actions; no more than asked for, and then the newest."""
+    journal = open_journal()
+    ended = an_outcome(ActionKind.REMOVE, exit=a_bad_end("no space left", code=1))
+    write(journal, a_record(a_decision("browser"), a_decision("reports"), outcomes=(ended,)), a_record(a_decision("browser"), at=NOW + 60))
+
+    first, second, third = journal.news(0, 10)
+    assert [(row["pool"], row["at"] - NOW) for row in (first, second, third)] == [("browser", 0), ("reports", 0), ("browser", 60)]
+    assert first["outcomes"] == [{"kind": "remove", "replica": "a-browser-1", "result": "done", "detail": "", "code": 1, "oom": False}]
+    assert journal.news(first["id"], 10) == [second, third]
+    assert journal.news(0, 1) == [third]
+
+
+def test_the_wait_is_in_the_ticks(open_journal) -> None:
+    """As seen while something waited; known to be none while nothing did."""
+    journal = open_journal()
+    waiting = a_decision("browser", view=a_view(waiting=3, oldest_wait_seconds=4.26))
+    write(journal, a_record(waiting), a_record(a_decision("browser"), at=NOW + 2))
+
+    assert [row["wait"] for row in journal.ticks("browser", 0, 10)] == [4.3, 0]
+
+
 def test_ticks_say_null_where_nobody_saw(open_journal) -> None:
     """A chart draws a gap, not a zero."""
     journal = open_journal()
@@ -142,6 +164,7 @@ def test_ticks_say_null_where_nobody_saw(open_journal) -> None:
     assert row == {
         "at": NOW,
         "backlog": None,
+        "wait": None,
         "busy": None,
         "ready": 1,
         "starting": 0,
