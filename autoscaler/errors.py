@@ -19,6 +19,7 @@ Errors of third-party libraries stop at the door they come from: each door raise
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 class AutoscalerError(Exception):
@@ -77,8 +78,23 @@ class ActError(AutoscalerError):
     """An action on a worker was refused."""
 
 
+class Refusal(StrEnum):
+    """Why a start was refused; `model.Failure` has the same words."""
+
+    IMAGE_MISSING = "image_missing"
+    PULL_FAILED = "pull_failed"
+    NAME_TAKEN = "name_taken"
+    NETWORK_MISSING = "network_missing"
+    NO_ROOM = "no_room"
+    OTHER = "start_refused"
+
+
 class StartRefused(ActError):
-    """The engine would not start a worker: image, name, network or room."""
+    """The engine would not start a worker: image, name, network or room; `why` says which."""
+
+    def __init__(self, text: str, why: Refusal = Refusal.OTHER) -> None:
+        self.why = why
+        super().__init__(text)
 
 
 class ContainerGone(ActError):

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from docker.utils import parse_repository_tag
 
 from autoscaler.config.worker import WorkerSpec
-from autoscaler.errors import ActError, ContainerGone, FleetUnreachable, StartRefused
+from autoscaler.errors import ActError, ContainerGone, FleetUnreachable, Refusal, StartRefused
 from autoscaler.fleet.docker_check import problems
 from autoscaler.fleet.docker_engine import Answer, Engine, Question
 from autoscaler.fleet.docker_entry import container_of
@@ -94,7 +94,7 @@ class DockerFleet:
         answer = self._engine.ask(Question("POST", f"/containers/{quote(container_id)}/kill", {"signal": "SIGKILL" if kill else signal}))
         if answer.status in (404, 409):
             raise ContainerGone(f"{container_id[:12]} does not run any more")
-        _require(answer, ActError, "the engine did not signal the worker")
+        _require(answer, "the engine did not signal the worker")
 
     def last_words(self, container_id: str) -> tuple[str, ...]:
         """The end of its log; ContainerGone for one that is not ours."""
@@ -122,7 +122,7 @@ class DockerFleet:
         answer = self._engine.ask(Question("DELETE", f"/containers/{quote(container_id)}", {"v": "1"}))
         if answer.status in (404, 409):
             raise ContainerGone(f"{container_id[:12]} is being removed by somebody else")
-        _require(answer, ActError, "the engine did not remove the container")
+        _require(answer, "the engine did not remove the container")
         return ended
 
     def check(self, workers: Mapping[str, WorkerSpec]) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ class DockerFleet:
         answer = self._engine.ask(Question("GET", f"/containers/{quote(id_or_name)}/json"))
         if answer.status == 404:
             raise ContainerGone(f"{id_or_name[:40]} does not exist any more")
-        _require(answer, ActError, "the engine did not show the container")
+        _require(answer, "the engine did not show the container")
         found: dict[str, Any] = answer.value
         if not self._is_ours(found["Config"]["Labels"]):
             raise ContainerGone(f"{id_or_name[:40]} is not a worker of {self._instance}")
@@ -153,8 +153,9 @@ class DockerFleet:
         if answer.status == 409:
             return self._earlier(name)
         if answer.status == 404:
-            raise StartRefused(f"image {body['Image']} is not on the Docker host: pull or build it there ({answer.words})")
-        _require(answer, StartRefused, "the engine refuses this worker")
+            text = f"image {body['Image']} is not on the Docker host: pull or build it there ({answer.words})"
+            raise StartRefused(text, Refusal.IMAGE_MISSING)
+        _require_start(answer, "the engine refuses this worker")
         return str(answer.value["Id"])
 
     def _body_for_engine(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -168,12 +169,12 @@ class DockerFleet:
         """The name is taken: by an earlier call of ours whose answer was lost, or by somebody else."""
         found = self._named(name)
         if not self._is_ours(found["Config"]["Labels"]):
-            raise StartRefused(f"the name {name} is taken by a container that is not a worker of {self._instance}")
+            raise StartRefused(f"the name {name} is taken by a container that is not a worker of {self._instance}", Refusal.NAME_TAKEN)
         match found["State"]["Status"]:
             case "created":
                 return str(found["Id"])
             case "exited" | "dead" | "removing":
-                raise StartRefused(f"the name {name} belongs to a worker that has ended, and names are not used twice")
+                raise StartRefused(f"the name {name} belongs to a worker that has ended, and names are not used twice", Refusal.NAME_TAKEN)
         return None
 
     def _named(self, name: str) -> dict[str, Any]:
@@ -184,7 +185,7 @@ class DockerFleet:
                 found: dict[str, Any] = answer.value
                 return found
             time.sleep(NAME_PAUSE_SECONDS)
-        raise StartRefused(f"the name {name} is taken, and the engine does not show by whom: {answer.words}")
+        raise StartRefused(f"the name {name} is taken, and the engine does not show by whom: {answer.words}", Refusal.NAME_TAKEN)
 
     def _run(self, container_id: str, body: Mapping[str, Any]) -> None:
         """Join what networks are missing, and start."""
@@ -192,12 +193,13 @@ class DockerFleet:
         joined = self._body_for_engine(body).get("NetworkingConfig", {}).get("EndpointsConfig", {})
         for network in endpoints.keys() - joined.keys():
             answer = self._engine.ask(Question("POST", f"/networks/{quote(network)}/connect", body={"Container": container_id}))
-            _require(answer, StartRefused, f"the worker cannot join network {network}")
+            _require_start(answer, f"the worker cannot join network {network}")
         answer = self._engine.ask(Question("POST", f"/containers/{container_id}/start"))
         if answer.status == 404:
             networks = ", ".join(endpoints) or "its network"
-            raise StartRefused(f"a network does not exist ({networks}): create it or correct worker.networks ({answer.words})")
-        _require(answer, StartRefused, "the engine cannot start this worker")
+            text = f"a network does not exist ({networks}): create it or correct worker.networks ({answer.words})"
+            raise StartRefused(text, Refusal.NETWORK_MISSING)
+        _require_start(answer, "the engine cannot start this worker")
 
     def _pull(self, image: str) -> None:
         """Fetch the image from its registry; the engine does it once for calls at the same time."""
@@ -208,7 +210,7 @@ class DockerFleet:
         # Progress comes as one JSON object per line, and so does an error after a good beginning.
         if not answer.is_done or b'"errorDetail"' in answer.body:
             words = answer.words if not answer.is_done else answer.last_words
-            raise StartRefused(f"image {image} cannot be pulled: pull or build it on the Docker host ({words})")
+            raise StartRefused(f"image {image} cannot be pulled: pull or build it on the Docker host ({words})", Refusal.PULL_FAILED)
 
     def _ended(self, container_id: str, state: Mapping[str, Any]) -> Exit:
         """How it ended, with its last words."""
@@ -217,8 +219,16 @@ class DockerFleet:
         return Exit(state.get("ExitCode"), bool(state.get("OOMKilled")), self._log(container_id))
 
 
-def _require(answer: Answer, error: type[ActError], text: str) -> None:
+def _require(answer: Answer, text: str) -> None:
     """Nothing when it was done; else the engine's own words after ours."""
     if not answer.is_done:
-        full = "no space left" in answer.words
-        raise error(f"{text}: {answer.words}{' - free some disk on the Docker host: docker system prune' if full else ''}")
+        raise ActError(f"{text}: {answer.words}")
+
+
+def _require_start(answer: Answer, text: str) -> None:
+    """The same for a step of a start, which may fail for want of room."""
+    if answer.is_done:
+        return
+    if "no space left" in answer.words:
+        raise StartRefused(f"{text}: {answer.words} - free some disk on the Docker host: docker system prune", Refusal.NO_ROOM)
+    raise StartRefused(f"{text}: {answer.words}")

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from autoscaler.config.worker import WorkerSpec
 from autoscaler.errors import ActError, ContainerGone, DryRun, SightError, StartRefused
 from autoscaler.fleet.contract import BrokerAddress, Fleet, replica_environment
-from autoscaler.model import Action, ActionKind, Exit, Outcome, Result
+from autoscaler.model import Action, ActionKind, Exit, Failure, Outcome, Result
 
 
 @dataclass(slots=True, eq=False)
@@ -50,9 +50,10 @@ class _Answer:
     seconds: float = 0.0
     detail: str = ""
     exit: Exit | None = None
+    failure: Failure | None = None
 
     def outcome(self, now: float) -> Outcome:
-        return Outcome(self.action, self.result, now, self.seconds, self.detail, self.exit)
+        return Outcome(self.action, self.result, now, self.seconds, self.detail, self.exit, self.failure)
 
 
 class Hands:
@@ -121,7 +122,7 @@ class Hands:
             self._answers.append(_Answer(action, result, detail=f"not now: an earlier {before.action.kind} of it has not ended"))
             return None
         if self._is_stuck(action.kind):
-            self._answers.append(_Answer(action, Result.FAILED, detail=self._stuck_text()))
+            self._answers.append(_Answer(action, Result.FAILED, detail=self._stuck_text(), failure=Failure.ENGINE))
             return None
         job = self._jobs[action.replica] = _Job(action, ordered=time.monotonic())
         self._line(job).append(job)
@@ -140,7 +141,7 @@ class Hands:
             if job.begun is not None and now - job.begun >= self._deadline:
                 job.overdue = True
                 text = f"the engine has not answered for {self._deadline:g} s; it may still happen"
-                self._answers.append(_Answer(job.action, Result.FAILED, now - job.begun, text))
+                self._answers.append(_Answer(job.action, Result.FAILED, now - job.begun, text, failure=Failure.ENGINE))
         for job in [job for job in self._jobs.values() if job.begun is None]:
             if self._is_stuck(job.action.kind):
                 self._cancel(job, now, self._stuck_text())
@@ -151,7 +152,7 @@ class Hands:
         self._line(job).remove(job)
         self._starts = {pool: line for pool, line in self._starts.items() if line}
         del self._jobs[job.action.replica]
-        self._answers.append(_Answer(job.action, Result.FAILED, now - job.ordered, text))
+        self._answers.append(_Answer(job.action, Result.FAILED, now - job.ordered, text, failure=Failure.ENGINE))
 
     def _is_stuck(self, kind: ActionKind) -> bool:
         """True when every thread that could take such an action has been given up."""
@@ -198,16 +199,20 @@ class Hands:
     def _carry_out(self, action: Action) -> _Answer:
         """One call to the fleet, every error translated into a result."""
         begun = time.monotonic()
-        result, detail, ended = Result.DONE, "", None
+        result, detail, ended, failure = Result.DONE, "", None, None
         try:
             ended = self._call(action)
         except (DryRun, ContainerGone) as error:
             result, detail = Result.NOTHING_TO_DO, str(error)
-        except (ActError, SightError) as error:
+        except StartRefused as error:
+            result, detail, failure = Result.FAILED, str(error), Failure(error.why)
+        except ActError as error:
             result, detail = Result.FAILED, str(error)
+        except SightError as error:
+            result, detail, failure = Result.FAILED, str(error), Failure.ENGINE
         except Exception as error:  # a bug in a fleet must not cost a thread, and its text may hold a secret
             result, detail = Result.FAILED, _bug(error)
-        return _Answer(action, result, time.monotonic() - begun, detail, ended)
+        return _Answer(action, result, time.monotonic() - begun, detail, ended, failure)
 
     def _call(self, action: Action) -> Exit | None:
         with self._change:

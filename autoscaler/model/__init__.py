@@ -7,6 +7,7 @@ durations are seconds; counts are whole numbers. What could not be seen is a typ
 from __future__ import annotations
 
 from autoscaler.model.brokers import HOME, BrokerChoice, BrokerTrack, lane_key
+from autoscaler.model.failure import Failure
 from autoscaler.model.health import Health
 from autoscaler.model.lifecycle import Event, Phase
 from autoscaler.model.orders import NO_ORDERS, Direction, Order, OrderKind, Orders
@@ -15,6 +16,7 @@ from autoscaler.model.readings import Known, Reading, Stale, Unknown
 from autoscaler.model.record import (
     Action,
     ActionKind,
+    BrokerFault,
     Decision,
     Drain,
     Exit,
@@ -36,6 +38,7 @@ __all__ = [
     "ActionKind",
     "BacklogPerReplica",
     "BrokerChoice",
+    "BrokerFault",
     "BrokerSight",
     "BrokerTrack",
     "Container",
@@ -46,6 +49,7 @@ __all__ = [
     "Drain",
     "Event",
     "Exit",
+    "Failure",
     "Flow",
     "Health",
     "Known",

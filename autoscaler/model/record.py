@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from autoscaler.model.brokers import HOME, NO_BROKER, BrokerChoice, BrokerTrack, lane_key
+from autoscaler.model.failure import Failure
+from autoscaler.model.health import Health
 from autoscaler.model.pool import Flow, PoolView
 from autoscaler.model.sight import Observation
 
@@ -127,6 +129,8 @@ class Outcome:
     seconds: float = 0.0
     detail: str = ""
     exit: Exit | None = None
+    failure: Failure | None = None
+    """Why a start was refused; how a worker failed otherwise shows in its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,18 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerFault:
+    """The pool's workers end because a broker turns them away: the next start waits for it."""
+
+    health: Health
+    until: float
+    """When one start may be tried all the same."""
+    times: int = 1
+    seen_down: bool = False
+    """A look at it since then has shown that it does not serve, so its recovery will be seen, too."""
+
+
+@dataclass(frozen=True, slots=True)
 class PoolMemory:
     """What one pool must know from earlier ticks; every tuple is bounded."""
 
@@ -173,11 +189,14 @@ class PoolMemory:
     """Names of replicas that were seen before they were first heard: their boot can be timed."""
     silent: tuple[tuple[str, float], ...] = ()
     """(name, time since when) of replicas that are said to be offline."""
+    ended: tuple[str, ...] = ()
+    """Names of replicas whose containers have ended and are not removed yet."""
     pending: tuple[tuple[str, float], ...] = ()
     """(name, time) of starts that were ordered and are not in the list of containers yet."""
     failures: int = 0
     """Workers that ended badly in a row."""
     backoff_until: float = 0.0
+    broker_fault: BrokerFault | None = None
     flow: Flow = Flow()
     boot_seconds: float = 3.0
     """Learned: creation to first voice, slow to fall and quick to rise."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from autoscaler.model import (
     Action,
     ActionKind,
+    BrokerSight,
     Drain,
     Known,
     Memory,
@@ -23,21 +24,19 @@ from autoscaler.model import (
     Record,
     Result,
 )
+from autoscaler.policy.failures import trouble_after
 from autoscaler.policy.pace import begun, changes_after
-from autoscaler.policy.replicas import UNSEEN_START_SECONDS
+from autoscaler.policy.replicas import UNSEEN_START_SECONDS, broker_of
 from autoscaler.policy.selection import drain_of
 from autoscaler.policy.starts import untouched_since
 
-FIRST_BACKOFF_SECONDS = 10.0
-LONGEST_BACKOFF_SECONDS = 300.0
-HEALTHY_AFTER_SECONDS = 600.0
 LONGEST_WINDOW_SECONDS = 86400.0
 
 
 def remember(memory: Memory, record: Record) -> Memory:
     """The memory after this record; pools that have neither policy nor workers are forgotten."""
-    choice = record.decision.brokers
-    pools = {d.key: _pool(memory.of(d.key), d, _of_lane(record, d), record.at) for d in record.decision.lanes}
+    seen, choice = record.observation, record.decision.brokers
+    pools = {d.key: _pool(memory.of(d.key), d, _of_lane(record, d), broker_of(seen, d.broker), record.at) for d in record.decision.lanes}
     return Memory(pools, choice.active, choice.tracks)
 
 
@@ -59,11 +58,13 @@ def _of_lane(record: Record, lane: PoolDecision) -> tuple[Outcome, ...]:
     return tuple([o for o in record.outcomes if o.action.pool == lane.pool and o.action.broker == lane.broker])
 
 
-def _pool(old: PoolMemory, decided: PoolDecision, outcomes: tuple[Outcome, ...], now: float) -> PoolMemory:
+def _pool(
+    old: PoolMemory, decided: PoolDecision, outcomes: tuple[Outcome, ...], broker: BrokerSight | None, now: float
+) -> PoolMemory:
     if not decided.view.fleet_seen:
         return _unseen(old, decided.view, outcomes, now)
     view, listed = decided.view, _listed(decided.view)
-    failures, backoff_until = _failures(old, view, outcomes, now)
+    trouble = trouble_after(old, view, outcomes, broker, now)
     started, left = begun(old, decided, outcomes)
     depth = _depth(view)
     return PoolMemory(
@@ -76,10 +77,12 @@ def _pool(old: PoolMemory, decided: PoolDecision, outcomes: tuple[Outcome, ...],
         ready=_ready(old, view, listed),
         silent=tuple([(r.name, dict(old.silent).get(r.name, now)) for r in view.replicas if r.said_offline]),
         starting=tuple([r.name for r in view.serving if r.phase is Phase.STARTING]),
+        ended=tuple([c.name for c in view.exited]),
         pending=_pending(old, listed, outcomes, now),
         flow=view.flow,
-        failures=failures,
-        backoff_until=backoff_until,
+        failures=trouble.failures,
+        backoff_until=trouble.backoff_until,
+        broker_fault=trouble.fault,
         boot_seconds=_boot_seconds(old, view, now),
         stop_seconds=_stop_seconds(old, outcomes, now),
         desired=decided.desired,
@@ -185,36 +188,6 @@ def _pending(old: PoolMemory, listed: set[str], outcomes: tuple[Outcome, ...], n
     kept = {n: at for n, at in old.pending if now - at <= UNSEEN_START_SECONDS}
     begun = {a.replica: kept.get(a.replica, now) for a in _begun(outcomes, ActionKind.START)}
     return tuple((n, at) for n, at in (kept | begun).items() if n not in refused | listed)
-
-
-def _failures(old: PoolMemory, view: PoolView, outcomes: tuple[Outcome, ...], now: float) -> tuple[int, float]:
-    """Bad ends in a row and when the next start may be: 10 s doubling to 5 min, forgotten after 10 min of health."""
-    bad = any(_is_bad_end(o, old) for o in outcomes) or any(r.name in _told(outcomes) for r in view.failed_starts)
-    if bad and now < old.backoff_until:
-        return old.failures, old.backoff_until  # of the same round: nothing was started since
-    if not bad:
-        healthy = old.failures and now - old.backoff_until > HEALTHY_AFTER_SECONDS
-        return (0, 0.0) if healthy else (old.failures, old.backoff_until)
-    failures = old.failures + 1
-    wait = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 10))
-    return failures, now + wait
-
-
-def _told(outcomes: tuple[Outcome, ...]) -> set[str]:
-    """Replicas that were told to leave in this tick."""
-    return {a.replica for a in _begun(outcomes, ActionKind.DRAIN)}
-
-
-def _is_bad_end(outcome: Outcome, old: PoolMemory) -> bool:
-    """A start that was refused, or a worker that ended by itself with an error or before it was ever heard."""
-    name = outcome.action.replica
-    if outcome.action.kind is ActionKind.START:
-        return outcome.result is Result.FAILED
-    if outcome.action.kind is not ActionKind.REMOVE or outcome.exit is None or any(d.replica == name for d in old.drains):
-        return False
-    if outcome.exit.code is None:
-        return False  # it never ran: its start was refused, which was counted then, or was cut off with the daemon
-    return outcome.exit.code != 0 or name not in old.ready
 
 
 def _boot_seconds(old: PoolMemory, view: PoolView, now: float) -> float:

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     SCALE_UP_LIMIT = "ScaleUpLimit"
     SCALE_DOWN_LIMIT = "ScaleDownLimit"
     COOLING_DOWN = "CoolingDown"
+    BROKER_FAULT = "BrokerFault"
     BLIND = "Blind"
     PAUSED = "Paused"
     SCALED_BY_HAND = "ScaledByHand"
@@ -63,6 +64,7 @@ MEANING: dict[Reason, str] = {
     Reason.SCALE_UP_LIMIT: "`scale_up.max_step` allows no more replicas in one decision, or within its `period`.",
     Reason.SCALE_DOWN_LIMIT: "`scale_down.max_step` allows no fewer replicas in one decision, or within its `period`.",
     Reason.COOLING_DOWN: "The last change in this direction is younger than its `cooldown`.",
+    Reason.BROKER_FAULT: "Workers of this pool end because the broker turns them away: the next start waits, 10 s doubling to 5 min.",
     Reason.BLIND: "Something that is needed to scale down safely cannot be seen.",
     Reason.PAUSED: "Somebody holds this direction, until `resume` or for the time that was said.",
     Reason.SCALED_BY_HAND: "Somebody has set the count; bounds and `max_replicas` still hold.",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
 from autoscaler.model import (
+    BrokerSight,
     Container,
     ContainerState,
     Drain,
@@ -120,9 +121,14 @@ def depths(seen: Observation, lane: str) -> Mapping[str, QueueSight]:
     return seen.brokers[lane].queues if lane in seen.brokers else {}
 
 
+def broker_of(seen: Observation, lane: str) -> BrokerSight | None:
+    """The lane's own broker, None where it is not read directly."""
+    return seen.brokers.get(lane) if lane else next(iter(seen.brokers.values()), None)
+
+
 def _refused(seen: Observation, lane: str) -> str:
     """Why the lane's broker turns everybody away, empty where it does not."""
-    broker = seen.brokers.get(lane) if lane else next(iter(seen.brokers.values()), None)
+    broker = broker_of(seen, lane)
     return broker.detail or "it refuses" if broker and broker.health.refuses else ""
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autoscaler.model import Damping, Phase, PoolMemory, PoolPolicy, PoolView, Step
+from autoscaler.model import Container, ContainerState, Damping, Phase, PoolMemory, PoolPolicy, PoolView, Step
+from autoscaler.model.health import REMEDY
 from autoscaler.policy.reasons import Reason
 
 SHORTEST_WINDOW_SECONDS = 10.0
@@ -124,23 +125,35 @@ def backoff(p: Proposal) -> Step | None:
     if p.count <= p.current:
         return None
     most, why = startable(p)
-    return p.step("backoff", min(p.count, p.current + most), Reason.BACKING_OFF, why)
+    reason = Reason.BROKER_FAULT if p.memory.broker_fault else Reason.BACKING_OFF
+    return p.step("backoff", min(p.count, p.current + most), reason, why)
 
 
 def startable(p: Proposal) -> tuple[int, str]:
     """How many replicas may be started now, and why no more: after bad ends none for a while, then one to try."""
+    fault, failures = p.memory.broker_fault, p.memory.failures
     if p.view.refused:
         return 0, p.view.refused
     if p.view.failed_starts:
         return 0, "a worker was not heard in time: the next start waits"
-    if not p.memory.failures:
+    if p.view.exited and any(_ended_just_now(c, p.memory) for c in p.view.exited):
+        return 0, "a worker has just ended by itself: first its last words are read"
+    if not (fault or failures):
         return ANY_NUMBER, ""
-    left, bad = p.memory.backoff_until - p.now, f"workers ended badly {p.memory.failures} times in a row"
+    bad = f"workers ended because the broker {REMEDY[fault.health]}" if fault else f"workers ended badly {failures} times in a row"
+    left = (fault.until if fault else p.memory.backoff_until) - p.now
     if left > 0:
-        return 0, f"{bad}, the next start is in {left:.0f} s"
+        return 0, f"{bad}; the next start is in {left:.0f} s"
     if p.view.of(Phase.READY):
         return ANY_NUMBER, ""
-    return max(0, 1 - p.current), f"{bad}: one start to try before the others"
+    return max(0, 1 - p.current), f"{bad}; one start to try before the others"
+
+
+def _ended_just_now(container: Container, memory: PoolMemory) -> bool:
+    """Ended unasked, and nobody knows yet whether that is a reason to wait; asked once, for a removal may take its time."""
+    seen_before = container.name in memory.ended or any(d.replica == container.name for d in memory.drains)
+    well = container.exit_code == 0 and container.name in memory.ready
+    return container.state is ContainerState.EXITED and not (seen_before or well)
 
 
 def blindness(p: Proposal) -> Step | None:

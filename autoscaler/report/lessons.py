@@ -1,33 +1,22 @@
 """What shows only between two records: how long a start and a drain took, who failed, which tasks were cut off.
 
 `metrics.py` hands every record in, in order, and counts what comes out. Only ends that were watched are told: a worker that
-was already there when the daemon started teaches nothing about starting.
+was already there when the daemon started teaches nothing about starting. Why a worker failed is `policy/failures.py`'s to say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeVar
 
-from autoscaler.model import ActionKind, Exit, Memory, Outcome, Phase, PoolDecision, Record, Result
+from autoscaler.model import ActionKind, Failure, Memory, Outcome, Phase, PoolDecision, Record, Result
+from autoscaler.policy.failures import failure_of
 
 T = TypeVar("T")
 
 MOST_NAMES = 2000
 """How many replicas are remembered; the oldest half goes first."""
-
-
-class Failure(StrEnum):
-    """How a worker can end, or fail to begin, without being asked to leave."""
-
-    START_REFUSED = "start_refused"
-    START_TIMEOUT = "start_timeout"
-    NEVER_STARTED = "never_started"
-    OOM = "oom"
-    EXIT_NONZERO = "exit_nonzero"
-    EXIT_UNASKED = "exit_unasked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +58,10 @@ class Lessons:
     """Reads records in order and tells what each adds to what was known."""
 
     def __init__(self) -> None:
-        self._awaited: dict[str, bool] = {}
-        """Replicas not heard yet; True once their start was counted as failed."""
+        self._awaited: dict[str, None] = {}
+        """Replicas not heard yet."""
+        self._heard: dict[str, None] = {}
+        """Replicas that were heard when last seen."""
         self._drain_since: dict[str, float] = {}
         self._running: dict[str, int | None] = {}
 
@@ -91,46 +82,35 @@ class Lessons:
             _keep(self._running, replica.name, replica.running)
             if replica.phase is Phase.STARTING:
                 self._await(replica.name)
-            elif replica.phase is Phase.READY and self._awaited.pop(replica.name, None) is not None:
+            elif replica.phase is Phase.READY and replica.name in self._awaited:
+                del self._awaited[replica.name]
                 yield Started(pool.pool, max(0.0, now - replica.since))
-            elif replica.start_failed and not self._awaited.get(replica.name):
-                _keep(self._awaited, replica.name, True)
-                yield Failed(pool.pool, Failure.START_TIMEOUT)
+            elif replica.phase is Phase.LOST and replica.name in self._heard:
+                del self._heard[replica.name]
+                yield Failed(pool.pool, Failure.LOST)
+            if replica.heard:
+                _keep(self._heard, replica.name, None)
 
     def _await(self, name: str) -> None:
         if name not in self._awaited:
-            _keep(self._awaited, name, False)
+            _keep(self._awaited, name, None)
 
     def _of_outcome(self, outcome: Outcome) -> Iterator[Lesson]:
         pool, name, kind = outcome.action.pool, outcome.action.replica, outcome.action.kind
+        drain_since = self._drain_since.get(name)
+        if failure := failure_of(outcome, asked=drain_since is not None):
+            yield Failed(pool, failure)
         if kind is ActionKind.START and outcome.result is Result.FAILED:
             self._awaited.pop(name, None)
-            yield Failed(pool, Failure.START_REFUSED)
         if outcome.result is not Result.DONE:
             return
         if kind is ActionKind.KILL and (tasks := self._running.get(name)) != 0:
             yield Interrupted(pool, 1 if tasks is None else tasks)
         elif kind is ActionKind.REMOVE:
-            self._awaited.pop(name, None)
-            self._running.pop(name, None)
-            yield from _end(pool, outcome, self._drain_since.pop(name, None))
-
-
-def _end(pool: str, outcome: Outcome, drain_since: float | None) -> Iterator[Lesson]:
-    if drain_since is not None:
-        yield Drained(pool, max(0.0, outcome.at - drain_since))
-        if outcome.exit and outcome.exit.oom:
-            yield Failed(pool, Failure.OOM)
-    elif outcome.exit:
-        yield Failed(pool, _unasked(outcome.exit))
-
-
-def _unasked(end: Exit) -> Failure:
-    if end.oom:
-        return Failure.OOM
-    if end.code is None:
-        return Failure.NEVER_STARTED
-    return Failure.EXIT_NONZERO if end.code else Failure.EXIT_UNASKED
+            for names in (self._awaited, self._heard, self._running, self._drain_since):
+                names.pop(name, None)
+            if drain_since is not None:
+                yield Drained(pool, max(0.0, outcome.at - drain_since))
 
 
 def _keep(names: dict[str, T], name: str, value: T) -> None:

@@ -15,10 +15,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCol
 from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 
-from autoscaler.model import ActionKind, BrokerChoice, Memory, Record, Result
+from autoscaler.model import ActionKind, BrokerChoice, Failure, Memory, Record, Result
 from autoscaler.policy.reasons import Reason
 from autoscaler.report.gauges import PREFIX, Gauges
-from autoscaler.report.lessons import Drained, Failed, Failure, Interrupted, Lesson, Lessons, Started
+from autoscaler.report.lessons import Drained, Failed, Interrupted, Lesson, Lessons, Started
 from autoscaler.report.snapshot import Snapshot
 
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"

@@ -37,6 +37,7 @@ class Rare:
     down: bool = False
     """Drains were begun."""
     failures: int = 0
+    """Rounds in a row in which workers ended badly, by their own fault or the broker's."""
     backoff_until: float = 0.0
     wait: float = 0.0
     """How long the oldest task may have waited, at most, in seconds."""
@@ -126,16 +127,16 @@ def pool_tick(decided: PoolDecision, kept: PoolMemory, at: float) -> PoolTick:
 
 
 def _rare(decided: PoolDecision, kept: PoolMemory, at: float) -> Rare:
-    view = decided.view
+    view, fault = decided.view, kept.broker_fault
     return Rare(
-        lost=len(view.of(Phase.LOST)),
+        lost=sum(1 for r in view.serving if r.phase is Phase.LOST),
         mute=sum(1 for r in view.of(Phase.STARTING, Phase.READY) if r.running is None),
         leftover=view.leftover,
         scheduled=sum(1 for r in view.replicas if r.scheduled and r.phase is not Phase.DRAINING),
         up=kept.last_up == at,
         down=kept.last_down == at,
-        failures=kept.failures,
-        backoff_until=kept.backoff_until,
+        failures=kept.failures or (fault.times if fault else 0),
+        backoff_until=max(kept.backoff_until, fault.until if fault else 0.0),
         wait=round(view.oldest_wait_seconds, 1),
     )
 

@@ -26,6 +26,7 @@ from autoscaler.model import (
     TargetWait,
     Unknown,
 )
+from autoscaler.model.health import REMEDY
 from autoscaler.policy.foresight import foresee, next_change
 from autoscaler.policy.replicas import Census, census
 from autoscaler.report.gauges import backlog, busy
@@ -304,6 +305,8 @@ def _pool_trouble(snapshot: Snapshot, pool: PoolDecision, now: float) -> Iterato
     if pool.view.blind:
         yield f"{pool.pool} is blind and will not be scaled down: {line('; '.join(pool.view.blind))}"
     for memory in snapshot.memory.of_lanes(pool.pool):
+        if fault := memory.broker_fault:
+            yield f"{pool.pool}: its workers end because the broker {REMEDY[fault.health]}"
         if memory.backoff_until > now:
             left = seconds(memory.backoff_until - now)
             yield f"{pool.pool}: workers ended badly {memory.failures} times in a row, the next start is in {left}"

@@ -14,7 +14,7 @@ import requests
 from scripted_engine import PROXY_PAGE, Reply, Says, ScriptedEngine, breaks_off, drips, floods, hangs, hangs_up
 
 from autoscaler.config.worker import WorkerSpec
-from autoscaler.errors import ActError, ContainerGone, FleetUnreachable, StartRefused
+from autoscaler.errors import ActError, ContainerGone, FleetUnreachable, Refusal, StartRefused
 from autoscaler.fleet.docker import DockerFleet
 from autoscaler.fleet.docker_errors import unreachable
 from autoscaler.model import Container, ContainerState, Exit
@@ -283,22 +283,27 @@ class TestStart:
         assert scripted.body_of("POST /networks/b/connect") == {"Container": ID}
 
     @pytest.mark.parametrize(
-        ("reply", "text"),
+        ("reply", "text", "why"),
         [
-            pytest.param(Says(404, {"message": "network x not found"}), "network does not exist", id="no network"),
-            pytest.param(Says(400, {"message": "exec: no such file"}), "exec: no such file", id="bad command"),
-            pytest.param(Says(500, {"message": "write: no space left on device"}), "docker system prune", id="disk full"),
+            pytest.param(
+                Says(404, {"message": "network x not found"}), "network does not exist", Refusal.NETWORK_MISSING, id="no network"
+            ),
+            pytest.param(Says(400, {"message": "exec: no such file"}), "exec: no such file", Refusal.OTHER, id="bad command"),
+            pytest.param(Says(500, {"message": "write: no space left on device"}), "docker system prune", Refusal.NO_ROOM, id="disk full"),
         ],
     )
-    def test_refused_start_is_cleaned_up(self, scripted: ScriptedEngine, scripted_fleet: DockerFleet, reply: Says, text: str) -> None:
+    def test_refused_start_is_cleaned_up(
+        self, scripted: ScriptedEngine, scripted_fleet: DockerFleet, reply: Says, text: str, why: Refusal
+    ) -> None:
         """A container that cannot be started is removed, without force, and the refusal says what to do."""
         scripted.on(CREATE, Says(201, {"Id": ID}))
         scripted.on(f"POST /containers/{ID}/start", reply)
         scripted.on(f"DELETE /containers/{ID}", Says(204))
 
-        with pytest.raises(StartRefused, match=text):
+        with pytest.raises(StartRefused, match=text) as refused:
             scripted_fleet.start(NAME, "web", a_worker(networks=["x"]), {})
 
+        assert refused.value.why is why
         assert scripted.questions[-1] == f"DELETE /containers/{ID}"
         assert scripted.query_of(f"DELETE /containers/{ID}") == {"v": "1"}
 
@@ -366,9 +371,10 @@ class TestTakenName:
         """A name that is not free for us is refused, and its owner is not touched."""
         scripted.on(f"GET /containers/{NAME}/json", found)
 
-        with pytest.raises(StartRefused, match=text):
+        with pytest.raises(StartRefused, match=text) as refused:
             scripted_fleet.start(NAME, "web", a_worker(), {})
 
+        assert refused.value.why is Refusal.NAME_TAKEN
         assert scripted.questions == [CREATE, f"GET /containers/{NAME}/json"]
 
 
@@ -401,17 +407,20 @@ class TestPull:
 
     def test_never(self, scripted: ScriptedEngine, scripted_fleet: DockerFleet) -> None:
         """With `never` a missing image is a refusal."""
-        with pytest.raises(StartRefused, match="image app:1 is not on the Docker host"):
+        with pytest.raises(StartRefused, match="image app:1 is not on the Docker host") as refused:
             scripted_fleet.start(NAME, "web", a_worker(), {})
 
+        assert refused.value.why is Refusal.IMAGE_MISSING
         assert scripted.questions == [CREATE]
 
     def test_failure_after_a_good_beginning(self, scripted: ScriptedEngine, scripted_fleet: DockerFleet) -> None:
         """A pull that begins with 200 and ends in an error has failed."""
         scripted.on(self.PULL, Says(200, b'{"status":"Pulling"}\n{"errorDetail":{"message":"denied"},"error":"denied"}\n'))
 
-        with pytest.raises(StartRefused, match=r"cannot be pulled.*denied"):
+        with pytest.raises(StartRefused, match=r"cannot be pulled.*denied") as refused:
             scripted_fleet.start(NAME, "web", a_worker(pull_policy="missing"), {})
+
+        assert refused.value.why is Refusal.PULL_FAILED
 
 
 class TestStop:

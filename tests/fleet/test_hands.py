@@ -11,10 +11,10 @@ import pytest
 from live import until
 
 from autoscaler.config.worker import WorkerSpec
-from autoscaler.errors import ContainerGone, DryRun, FleetUnreachable, StartRefused
+from autoscaler.errors import ContainerGone, DryRun, FleetUnreachable, Refusal, StartRefused
 from autoscaler.fleet.contract import BrokerAddress
 from autoscaler.fleet.hands import Hands
-from autoscaler.model import Action, ActionKind, Container, Exit, Outcome, Result
+from autoscaler.model import Action, ActionKind, Container, Exit, Failure, Outcome, Result
 
 WORKERS = {"a": WorkerSpec(image="a"), "b": WorkerSpec(image="b")}
 BROKERS = {"": BrokerAddress("primary", "redis://broker/0"), "fallback": BrokerAddress("fallback", "redis://other/0")}
@@ -193,6 +193,23 @@ class TestErrors:
         (outcome,) = make_hands().act((drain("r"),), 1.0)
 
         assert (outcome.result, outcome.detail) == (result, detail)
+
+    @pytest.mark.parametrize(
+        ("error", "failure"),
+        [
+            pytest.param(StartRefused("no such image", Refusal.IMAGE_MISSING), Failure.IMAGE_MISSING, id="refused"),
+            pytest.param(FleetUnreachable("no answer"), Failure.ENGINE, id="engine away"),
+        ],
+    )
+    def test_a_failed_start_says_why(
+        self, fleet: ScriptedFleet, make_hands: Callable[..., Hands], error: Exception, failure: Failure
+    ) -> None:
+        """In a word that memory and metrics go by; the text is for people."""
+        fleet.errors["r"] = error
+
+        (outcome,) = make_hands().act((start("r"),), 1.0)
+
+        assert outcome.failure is failure
 
     def test_a_bug_costs_no_thread_and_tells_no_secret(self, fleet: ScriptedFleet, make_hands: Callable[..., Hands]) -> None:
         """An unexpected exception is reported by type and place, and the next action is carried out."""

@@ -11,9 +11,11 @@ from autoscaler.loop import tick
 from autoscaler.model import (
     Action,
     ActionKind,
+    BrokerSight,
     Container,
     ContainerState,
     Exit,
+    Health,
     Known,
     Memory,
     Observation,
@@ -50,6 +52,8 @@ class Worker:
     killed_busy: int = 0
     hangs: bool = False
     """It never comes to work; told to leave, it goes."""
+    end: Exit = field(default_factory=lambda: Exit(0))
+    """How it ended, or will."""
 
 
 class World:
@@ -70,6 +74,8 @@ class World:
         self.slow_engine = self.refusing_engine = False
         self.next_hang = 0
         """So many of the next starts hang."""
+        self.broker_says = ""
+        """While this is not empty, workers die of it as soon as they are up, and a broker that is read directly is down."""
         self.mute = False
         """Workers work, and no source ever hears them."""
         self.records: list[Record] = []
@@ -114,7 +120,7 @@ class World:
         return self
 
     def _work(self) -> None:
-        for worker in self.alive():
+        for worker in [w for w in self.alive() if not self._dies(w)]:
             left = [task for task in worker.running if task[0] > self.now]
             ended, worker.running = len(worker.running) - len(left), left
             worker.finished += ended
@@ -129,6 +135,12 @@ class World:
             if worker.draining and not worker.running:
                 worker.ended = self.now
 
+    def _dies(self, worker: Worker) -> bool:
+        if self.broker_says and self._is_ready(worker):
+            self.kill_worker(worker.name)
+            worker.end = Exit(1, log_tail=("Traceback", self.broker_says))
+        return worker.ended is not None
+
     def _is_ready(self, worker: Worker) -> bool:
         return self.now - worker.created >= self.boot and not worker.hangs
 
@@ -142,6 +154,7 @@ class World:
             queues={q: QueueSight(q, Known(len(line), now, "flower") if seen else GONE) for q, line in self.waiting.items()},
             workers={f"celery@{w.name}": self._voice(w, now) for w in self.alive() if seen and self._is_ready(w) and not self.mute},
             containers=GONE if self.blind_fleet else Known(tuple(self._container(w) for w in self.workers.values()), now, "fleet"),
+            brokers={"main": BrokerSight("main", Health.QUOTA if self.broker_says else Health.UP, "", fresh=True, queues={})},
             sources=(SourceSight("flower", seen, "", 0.0, now), SourceSight("fleet", not self.blind_fleet, "", 0.0, now)),
             orders=self.orders,
         )
@@ -158,7 +171,7 @@ class World:
     @staticmethod
     def _container(worker: Worker) -> Container:
         state = ContainerState.RUNNING if worker.ended is None else ContainerState.EXITED
-        return Container(f"id-{worker.name}", worker.name, worker.pool, state, worker.created, "spec", None if worker.ended is None else 0)
+        return Container(f"id-{worker.name}", worker.name, worker.pool, state, worker.created, "spec", None if worker.ended is None else worker.end.code)
 
     # -------------------------------------------------------- hands
 
@@ -182,8 +195,9 @@ class World:
             self.workers[action.replica].killed_busy = len(self.workers[action.replica].running)
             self.workers[action.replica].ended = now
         else:
-            assert self.workers.pop(action.replica).ended is not None, "a running worker was removed"
-            return Outcome(action, Result.DONE, now, exit=Exit(0))
+            gone = self.workers.pop(action.replica)
+            assert gone.ended is not None, "a running worker was removed"
+            return Outcome(action, Result.DONE, now, exit=gone.end)
         if self.slow_engine:
             self._late.append((action, now + 5.0))
             return Outcome(action, Result.PENDING, now)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from telling import NOW, a_bad_end, a_decision, a_record, a_replica, a_view, an_action, an_outcome
 
-from autoscaler.model import ActionKind, Drain, Exit, Memory, Phase, PoolMemory, Record, Replica, Result
-from autoscaler.report.lessons import MOST_NAMES, Drained, Failed, Failure, Interrupted, Lesson, Lessons, Started
+from autoscaler.model import ActionKind, Drain, Exit, Failure, Memory, Phase, PoolMemory, Record, Replica, Result
+from autoscaler.report.lessons import MOST_NAMES, Drained, Failed, Interrupted, Lesson, Lessons, Started
 
 DRAINING = Memory({"browser": PoolMemory(drains=(Drain("a-browser-1", NOW - 30, "idle"),))})
 
@@ -44,10 +44,11 @@ def test_workers_that_were_there_before_teach_nothing() -> None:
 
 
 def test_a_start_that_is_never_heard_fails_once() -> None:
-    """Judged to have failed, it is counted once however long it stays; lost alone is no failure, for it may work."""
+    """Lost alone is no failure, for it may work; told to leave for it, it has failed, once."""
     starting, lost = a_replica(phase=Phase.STARTING), a_replica(phase=Phase.LOST)
-    failed = replace(lost, start_failed=True)
-    ticks = [(with_replicas(r), Memory()) for r in (starting, lost, failed, failed)]
+    leaving = replace(an_outcome(ActionKind.DRAIN), action=replace(an_action(ActionKind.DRAIN), last_words=True))
+    pending, done = replace(leaving, result=Result.PENDING), replace(leaving, exit=Exit(None))
+    ticks = [(with_replicas(r, outcomes=o), Memory()) for r, o in ((starting, ()), (lost, ()), (lost, (pending,)), (lost, (done,)))]
 
     assert learned(*ticks) == [Failed("browser", Failure.START_TIMEOUT)]
 
@@ -64,6 +65,8 @@ def test_a_drain_is_timed_to_the_removal() -> None:
     [
         pytest.param(a_bad_end(code=1), Failure.EXIT_NONZERO, id="an error"),
         pytest.param(a_bad_end(code=137, oom=True), Failure.OOM, id="out of memory"),
+        pytest.param(a_bad_end(code=137), Failure.KILLED, id="killed by somebody"),
+        pytest.param(a_bad_end("redis.exceptions.ResponseError: max requests limit exceeded."), Failure.BROKER, id="the broker"),
         pytest.param(Exit(0), Failure.EXIT_UNASKED, id="left by itself"),
         pytest.param(Exit(None), Failure.NEVER_STARTED, id="created and never started"),
     ],
@@ -73,11 +76,20 @@ def test_an_unasked_end_is_a_failure(end: Exit, reason: Failure) -> None:
     assert learned((a_record(outcomes=(an_outcome(ActionKind.REMOVE, exit=end),)), Memory())) == [Failed("browser", reason)]
 
 
-def test_a_refused_start_is_a_failure() -> None:
-    """The engine said no."""
-    refused = an_outcome(ActionKind.START, Result.FAILED)
+@pytest.mark.parametrize("why", [Failure.IMAGE_MISSING, None])
+def test_a_refused_start_is_a_failure(why: Failure | None) -> None:
+    """The engine said no, and where it is known, why."""
+    refused = an_outcome(ActionKind.START, Result.FAILED, failure=why)
 
-    assert learned((a_record(outcomes=(refused,)), Memory())) == [Failed("browser", Failure.START_REFUSED)]
+    assert learned((a_record(outcomes=(refused,)), Memory())) == [Failed("browser", why or Failure.START_REFUSED)]
+
+
+def test_a_voice_that_goes_is_counted_once() -> None:
+    """However long the container stays without it; when it comes back and goes again, that is another time."""
+    heard, lost = a_replica(heard=True), a_replica(phase=Phase.LOST)
+    ticks = [(with_replicas(r), Memory()) for r in (heard, lost, lost, heard, lost)]
+
+    assert learned(*ticks) == [Failed("browser", Failure.LOST)] * 2
 
 
 @pytest.mark.parametrize(("running", "tasks"), [(3, 3), (None, 1)], ids=["said", "unsaid"])
