@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autoscaler.model import Container, ContainerState, Damping, Phase, PoolMemory, PoolPolicy, PoolView, Step
+from autoscaler.model import Damping, Phase, PoolMemory, PoolPolicy, PoolView, Step
 from autoscaler.model.health import REMEDY
 from autoscaler.policy.reasons import Reason
 
@@ -136,8 +136,6 @@ def startable(p: Proposal) -> tuple[int, str]:
         return 0, p.view.refused
     if p.view.failed_starts:
         return 0, "a worker was not heard in time: the next start waits"
-    if p.view.exited and any(_ended_just_now(c, p.memory) for c in p.view.exited):
-        return 0, "a worker has just ended by itself: first its last words are read"
     if not (fault or failures):
         return ANY_NUMBER, ""
     bad = f"workers ended because the broker {REMEDY[fault.health]}" if fault else f"workers ended badly {failures} times in a row"
@@ -147,13 +145,6 @@ def startable(p: Proposal) -> tuple[int, str]:
     if p.view.of(Phase.READY):
         return ANY_NUMBER, ""
     return max(0, 1 - p.current), f"{bad}; one start to try before the others"
-
-
-def _ended_just_now(container: Container, memory: PoolMemory) -> bool:
-    """Ended unasked, and nobody knows yet whether that is a reason to wait; asked once, for a removal may take its time."""
-    seen_before = container.name in memory.ended or any(d.replica == container.name for d in memory.drains)
-    well = container.exit_code == 0 and container.name in memory.ready
-    return container.state is ContainerState.EXITED and not (seen_before or well)
 
 
 def blindness(p: Proposal) -> Step | None:

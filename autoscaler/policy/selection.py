@@ -8,7 +8,18 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from autoscaler.model import Action, ActionKind, Drain, Phase, PoolPolicy, PoolView, Replica
+from autoscaler.model import (
+    Action,
+    ActionKind,
+    Container,
+    ContainerState,
+    Drain,
+    Phase,
+    PoolMemory,
+    PoolPolicy,
+    PoolView,
+    Replica,
+)
 from autoscaler.policy.rules import Proposal, startable
 from autoscaler.policy.steering import sent_home
 
@@ -82,12 +93,24 @@ def why_chosen(replica: Replica) -> str:
 
 
 def _starts(p: Proposal, instance: str) -> tuple[Action, ...]:
-    """What is missing, as far as starts are allowed: bounds hold for the count also while a start has to wait."""
+    """What is missing, as far as starts are allowed: bounds hold for the count also while a start has to wait.
+
+    In the look that finds a worker ended by itself nothing is started: its last words, read at its removal, may say to wait.
+    """
+    if p.view.exited and any(_ended_just_now(c, p.memory) for c in p.view.exited):
+        return ()
     taken = {r.name for r in p.view.replicas} | {c.name for c in p.view.exited}
     names = (n for n in _names(instance, p.policy, p.now) if n not in taken)
     because = p.steps[-1].because
     number = min(p.count - p.current, startable(p)[0])
     return tuple(Action(ActionKind.START, p.policy.name, next(names), because=because) for _ in range(number))
+
+
+def _ended_just_now(container: Container, memory: PoolMemory) -> bool:
+    """Ended unasked, and nobody knows yet whether that is a reason to wait; asked once, for a removal may take its time."""
+    seen_before = container.name in memory.ended or any(d.replica == container.name for d in memory.drains)
+    well = container.exit_code == 0 and container.name in memory.ready
+    return container.state is ContainerState.EXITED and not (seen_before or well)
 
 
 def _names(instance: str, lane: PoolPolicy, now: float) -> Names:

@@ -37,7 +37,8 @@ def carry(memory: Memory, record: Record, looks: Sequence[float]) -> Memory:
     kept = memory.of(decided.pool)
     busy = sum(min(r.slots, r.running) for r in decided.view.replicas if r.running is not None)
     latest = (looks[-1], kept.recommendations[-1][1])
-    kept = replace(kept, flow=unchanged(kept.flow, busy, looks), recommendations=(*kept.recommendations[:-1], latest))
+    window = (*kept.recommendations[:-1], latest)
+    kept = replace(kept, flow=unchanged(kept.flow, busy, looks), recommendations=window, looked_at=looks[-1])
     return Memory({decided.pool: kept})
 
 

@@ -171,7 +171,8 @@ class World:
     @staticmethod
     def _container(worker: Worker) -> Container:
         state = ContainerState.RUNNING if worker.ended is None else ContainerState.EXITED
-        return Container(f"id-{worker.name}", worker.name, worker.pool, state, worker.created, "spec", None if worker.ended is None else worker.end.code)
+        code = None if worker.ended is None else worker.end.code
+        return Container(f"id-{worker.name}", worker.name, worker.pool, state, worker.created, "spec", code)
 
     # -------------------------------------------------------- hands
 
