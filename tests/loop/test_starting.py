@@ -57,7 +57,7 @@ def test_a_broker_without_quota_is_no_crash_loop():
     assert (0, Health.QUOTA) == (world.memory.of("p").failures, world.memory.of("p").broker_fault.health)
     assert starts <= 4 + 6
     world.broker_says = ""
-    world.run(40)
+    world.run(200)
     assert 8 == world.done
 
 

@@ -11,11 +11,9 @@ from autoscaler.loop import tick
 from autoscaler.model import (
     Action,
     ActionKind,
-    BrokerSight,
     Container,
     ContainerState,
     Exit,
-    Health,
     Known,
     Memory,
     Observation,
@@ -75,7 +73,7 @@ class World:
         self.next_hang = 0
         """So many of the next starts hang."""
         self.broker_says = ""
-        """While this is not empty, workers die of it as soon as they are up, and a broker that is read directly is down."""
+        """While this is not empty, workers die of it as soon as they are up. Nobody reads the broker directly."""
         self.mute = False
         """Workers work, and no source ever hears them."""
         self.records: list[Record] = []
@@ -154,7 +152,6 @@ class World:
             queues={q: QueueSight(q, Known(len(line), now, "flower") if seen else GONE) for q, line in self.waiting.items()},
             workers={f"celery@{w.name}": self._voice(w, now) for w in self.alive() if seen and self._is_ready(w) and not self.mute},
             containers=GONE if self.blind_fleet else Known(tuple(self._container(w) for w in self.workers.values()), now, "fleet"),
-            brokers={"main": BrokerSight("main", Health.QUOTA if self.broker_says else Health.UP, "", fresh=True, queues={})},
             sources=(SourceSight("flower", seen, "", 0.0, now), SourceSight("fleet", not self.blind_fleet, "", 0.0, now)),
             orders=self.orders,
         )
