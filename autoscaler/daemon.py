@@ -16,6 +16,7 @@ from autoscaler.clock import SystemClock
 from autoscaler.config.changes import Change, ConfigFile
 from autoscaler.config.in_force import not_in_force
 from autoscaler.config.models import Settings
+from autoscaler.config.neighbours import Token
 from autoscaler.desk import FILE as ORDERS_FILE
 from autoscaler.desk import Desk, EyesWithOrders
 from autoscaler.fleet.hands import Hands
@@ -31,6 +32,7 @@ from autoscaler.sources.broker import BrokerSource
 from autoscaler.sources.eyes import Eyes
 from autoscaler.web.app import Doors, build_app
 from autoscaler.web.server import Server
+from autoscaler.web.tokens import Key
 
 BUGS_IN_A_ROW_MAX = 10
 """After so many ticks that failed by a bug of ours the process ends, so that its supervisor starts it afresh."""
@@ -113,9 +115,14 @@ class Daemon:
             decisions=self._journal.decisions,
             history=self._journal.ticks,
             news=self._journal.news,
-            reload=self.clock.nudge,
+            give=self._desk.give,
+            standing=lambda: self._desk.standing,
+            ordered=self._journal.orders,
+            reload=self._desk.pass_on,
             alive=self.alive,
-            tokens=lambda: tuple(t.get_secret_value() for t in self.settings.api.tokens),
+            keys=lambda: _keys(self.settings.api.tokens),
+            wake_keys=lambda: _keys(self.settings.api.wake_tokens),
+            allowed_hosts=lambda: self.settings.api.allowed_hosts,
             counted=self._metrics.count_request,
         )
 
@@ -254,7 +261,12 @@ class Daemon:
                 self._log.exception("shutdown step failed", step=step.__qualname__)
 
 
+def _keys(tokens: tuple[Token, ...]) -> tuple[Key, ...]:
+    return tuple(Key(token.name, token.secret.get_secret_value()) for token in tokens)
+
+
 def _secrets(settings: Settings) -> tuple[str, ...]:
     """Every secret value of the configuration, so that none can reach a log line."""
-    hidden = [settings.flower.password, settings.flower.token, *settings.api.tokens, *(b.url for b in settings.brokers)]
+    tokens = (token.secret for token in (*settings.api.tokens, *settings.api.wake_tokens))
+    hidden = [settings.flower.password, settings.flower.token, *tokens, *(b.url for b in settings.brokers)]
     return tuple(value for secret in hidden if secret and (value := secret.get_secret_value()))

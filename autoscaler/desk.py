@@ -66,6 +66,11 @@ class Desk:
         self._bring_forward(self._patience_with(order))
         return self.standing.get(order.pool, ())
 
+    def pass_on(self, order: Order) -> None:
+        """Take an order that stands for nothing, as that to read the configuration: the next tick does what it says."""
+        self._tell(order)
+        self._bring_forward(0.0)
+
     def follow(self, record: Record, _memory: Memory) -> None:
         """Forget what is over after this tick; a reporter of the loop."""
         with self._changing:

@@ -21,9 +21,10 @@ def warnings(settings: Settings) -> tuple[str, ...]:
 def _house(settings: Settings) -> Iterator[str]:
     if settings.home_broker is None:
         yield "brokers: none is given, and Flower does not list a queue that nobody consumes: a pool at zero may miss work; add a broker"
-    short = sum(len(token.get_secret_value()) < _SHORTEST_TOKEN for token in settings.api.tokens)
-    if short:
-        yield f"api.token_file: {short} of the tokens can be guessed: use at least {_SHORTEST_TOKEN} characters (openssl rand -hex 32)"
+    for key, tokens in (("token_file", settings.api.tokens), ("wake_token_file", settings.api.wake_tokens)):
+        short = sum(len(token.secret.get_secret_value()) < _SHORTEST_TOKEN for token in tokens)
+        if short:
+            yield f"api.{key}: {short} of the tokens can be guessed: use at least {_SHORTEST_TOKEN} characters (openssl rand -hex 32)"
 
 
 def _pool(settings: Settings, at: str, pool: PoolSettings) -> Iterator[str]:

@@ -98,8 +98,9 @@ def include(filled: Filled, files: Files, env: Mapping[str, str], complain: Comp
             if ("brokers", index, "url") in filled.empty:
                 broker.setdefault("url", "")  # an address that a variable left empty turns the broker off
     api = data.get("api")
-    if isinstance(api, dict) and "token_file" in api:
-        api["tokens"] = list(_tokens(api["token_file"], files, complain))
+    for key, tokens in (("token_file", "tokens"), ("wake_token_file", "wake_tokens")):
+        if isinstance(api, dict) and key in api:
+            api[tokens] = list(_tokens(api[key], key, files, complain))
     pools = data.get("pools")
     for name, pool in (pools if isinstance(pools, dict) else {}).items():
         if isinstance(pool, dict) and isinstance(pool.get("worker"), dict):
@@ -132,10 +133,11 @@ def _include_secret(part: dict[str, Any], key: str, at: KeyPath, files: Files, c
     part[key] = secret
 
 
-def _tokens(names: Any, files: Files, complain: Complain) -> Iterator[str]:
+def _tokens(names: Any, key: str, files: Files, complain: Complain) -> Iterator[dict[str, str]]:
+    """Every line of every file, with the name of its file."""
     several = isinstance(names, list)
     for index, name in enumerate(names if several else [names]):
-        path: KeyPath = ("api", "token_file", index) if several else ("api", "token_file")
+        path: KeyPath = ("api", key, index) if several else ("api", key)
         if not isinstance(name, str):
             continue
         try:
@@ -145,7 +147,7 @@ def _tokens(names: Any, files: Files, complain: Complain) -> Iterator[str]:
             continue
         if not lines:
             complain(path, f"{name!r} is empty: write one token per line")
-        yield from lines
+        yield from ({"name": Path(name).name, "secret": line} for line in lines)
 
 
 def _include_environment(worker: dict[str, Any], at: KeyPath, files: Files, env: Mapping[str, str], complain: Complain) -> None:

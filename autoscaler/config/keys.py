@@ -29,6 +29,7 @@ ELSEWHERE = {
     "pids_limit": "write deploy.resources.limits.pids",
     "concurrency": "write slots",
     "tokens": "tokens never stand in the file: write token_file",
+    "wake_tokens": "tokens never stand in the file: write wake_token_file",
 }
 """Keys that people bring from Compose or Celery, and what to do instead."""
 

@@ -84,7 +84,7 @@ class _Reading:
 
     def refuse_internal(self, data: dict[str, Any]) -> None:
         """What only the loader sets is an unknown key in the file."""
-        for around, key in (((), "hash"), (("api",), "tokens")):
+        for around, key in (((), "hash"), (("api",), "tokens"), (("api",), "wake_tokens")):
             part = data.get(around[0]) if around else data
             if isinstance(part, dict) and key in part:
                 del part[key]

@@ -164,16 +164,31 @@ class FleetSettings(Part):
     """Overall deadline of one call to the engine."""
 
 
+class Token(Part):
+    """One token and whose it is: the name of the file that it stands in."""
+
+    name: str
+    secret: SecretStr
+
+
 class ApiSettings(Part):
-    """The HTTP side: where to listen and which tokens may change things."""
+    """The HTTP side: where to listen, under which names, and which tokens may change things."""
 
     listen: Listen = Field("127.0.0.1:8090", examples=["0.0.0.0:8090"])
     """Host and port of the page, the API and the metrics."""
+    allowed_hosts: TextList = Field((), examples=[["autoscaler.example.com"]])
+    """Names under which this server may be asked, `*.example.com` for all below one. IP addresses, `localhost`, names without a dot and
+    `host.docker.internal` are always allowed; any other name is refused, because it may be one that a hostile page has pointed here."""
     token_file: TextList = Field((), examples=["/run/secrets/api_token"])
     """File (or list of files) with the tokens that may change something, one per line: several lines let you change a token without a gap.
-    Without a token every changing request is refused."""
-    tokens: tuple[SecretStr, ...] = Field((), json_schema_extra={"internal": True})
+    An order is remembered with the name of the file its token stands in, so give each person or program a file. Without a token every
+    changing request is refused."""
+    wake_token_file: TextList = Field((), examples=["/run/secrets/wake_token"])
+    """The same for tokens that may wake a pool and nothing else: what producers get."""
+    tokens: tuple[Token, ...] = Field((), json_schema_extra={"internal": True})
     """The tokens that were read; set by the loader, never in the file."""
+    wake_tokens: tuple[Token, ...] = Field((), json_schema_extra={"internal": True})
+    """The same of `wake_token_file`."""
 
 
 class LogSettings(Part):

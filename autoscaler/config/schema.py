@@ -20,11 +20,10 @@ def schema() -> dict[str, Any]:
     """The schema, JSON Schema draft 2020-12."""
     raw = Settings.model_json_schema()
     parts = raw.pop("$defs")
-    parts.pop("Budget", None)  # one line of text in the file
     root = _mapping(Settings, raw) | {"patternProperties": {"^x-": True}}
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "config.yaml of the Celery worker autoscaler"}
     models = {key.below.__name__: key.below for key in all_keys() if key.below}
-    return head | root | {"$defs": {name: _mapping(models[name], part) for name, part in parts.items()}}
+    return head | root | {"$defs": {name: _mapping(models[name], part) for name, part in parts.items() if name in models}}
 
 
 def _mapping(part: type[Part], raw: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,8 @@ class OrderKind(StrEnum):
     SCALE = "scale"
     DRAIN = "drain"
     WAKE = "wake"
+    RELOAD = "reload"
+    """Of the configuration, about no pool: it is kept in the history and stands for nothing."""
 
 
 class Direction(StrEnum):

@@ -85,6 +85,7 @@ def told(order: Order, now: float) -> str:
         OrderKind.SCALE: f"set to {order.replicas}",
         OrderKind.DRAIN: "told to leave" if order.worker else "sent home",
         OrderKind.WAKE: "woken",
+        OrderKind.RELOAD: "config.yaml read again",
     }[order.kind]
     left = "" if order.until is None or order.worker else f", {max(0.0, order.until - now):.0f} s left"
     return f"{what} by {order.by}{left}" + (f": {order.why}" if order.why else "")

@@ -21,15 +21,18 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from autoscaler.errors import AutoscalerError
+from autoscaler.model import Order, OrderKind, Orders
 from autoscaler.report.curve import curve, step_seconds
 from autoscaler.report.plain import to_plain
 from autoscaler.report.redact import redactor
 from autoscaler.report.snapshot import Snapshot
 from autoscaler.web import status
 from autoscaler.web.assets import Assets
+from autoscaler.web.bodies import Reload, parse
 from autoscaler.web.guard import Guard
+from autoscaler.web.orders import Steering, no_such_pool, who
 from autoscaler.web.stream import Stream
-from autoscaler.web.tokens import authorize
+from autoscaler.web.tokens import Gate, Keys
 
 LIMIT_DEFAULT, LIMIT_MAX = 50, 1000
 ID_MAX = 999_999_999
@@ -39,12 +42,14 @@ POINTS_MAX = 2000
 TICKS_MAX = 100_000
 """Ticks of a pool that one question for points may cost: more than a day of them, two seconds apart."""
 
+ACTIONS = ("pause", "resume", "scale", "drain", "wake")
+
 Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """All that the window may look through, and the one bell it may ring."""
+    """All that the window may look through, the desk where orders are given, and the one bell it may ring."""
 
     snapshot: Callable[[], Snapshot | None]
     metrics: Callable[[str], tuple[bytes, str]]
@@ -55,16 +60,27 @@ class Doors:
     """pool, since (epoch seconds), limit -> ticks, oldest first; raises likewise."""
     news: Callable[[int, int], Rows]
     """id, limit -> the newest decisions of all pools after that one, oldest first; raises likewise."""
-    reload: Callable[[], None]
+    give: Callable[[Order], tuple[Order, ...]]
+    """Takes an order and answers what stands for its pool; raises an AutoscalerError where it cannot be kept."""
+    standing: Callable[[], Orders]
+    ordered: Callable[[str | None, int], Rows]
+    """pool or all, limit -> the latest orders, newest first; raises likewise."""
+    reload: Callable[[Order], None]
     alive: Callable[[], tuple[bool, str]]
-    tokens: Callable[[], tuple[str, ...]]
+    keys: Keys
+    """Tokens that may change everything."""
+    wake_keys: Keys
+    """Tokens that may only wake."""
+    allowed_hosts: Callable[[], tuple[str, ...]]
     counted: Callable[[str, str, int], None]
     """route template, method, status code: one answered request."""
 
 
 def build_app(doors: Doors) -> Starlette:
     """The application behind the window."""
-    window, assets, stream = Window(doors), Assets(), Stream(doors.snapshot, doors.news)
+    gate = Gate(doors.keys, doors.wake_keys)
+    window, assets, stream = Window(doors, gate), Assets(), Stream(doors.snapshot, doors.news)
+    steering = Steering(gate, window.snapshot, doors.give)
     app = Starlette(
         routes=[
             _route("GET", "/", assets.index),
@@ -78,9 +94,11 @@ def build_app(doors: Doors) -> Starlette:
             _route("GET", "/api/v1/history", window.history),
             _route("GET", "/api/v1/events", stream.serve),
             _route("GET", "/api/v1/targets", window.targets),
+            _route("GET", "/api/v1/orders", window.orders),
+            *(_route("POST", f"/api/v1/pools/{{pool}}/{action}", getattr(steering, action)) for action in ACTIONS),
             _route("POST", "/-/reload", window.reload),
         ],
-        middleware=[Middleware(Guard, counted=doors.counted)],
+        middleware=[Middleware(Guard, counted=doors.counted, allowed_hosts=doors.allowed_hosts)],
         exception_handlers={HTTPException: _refused, AutoscalerError: _unable},
     )
     app.router.redirect_slashes = False
@@ -91,8 +109,8 @@ def build_app(doors: Doors) -> Starlette:
 class Window:
     """The handlers. Plain functions run in Starlette's threads, so that a slow disk delays nobody; `healthz` needs none."""
 
-    def __init__(self, doors: Doors) -> None:
-        self._doors = doors
+    def __init__(self, doors: Doors, gate: Gate) -> None:
+        self._doors, self._gate = doors, gate
 
     async def healthz(self, _request: Request) -> Response:
         """Whether the loop ticks; answered without any neighbour, thread or disk."""
@@ -111,14 +129,14 @@ class Window:
 
     def status(self, request: Request) -> Response:
         """Everything at this moment."""
-        return _json(status.status(self._snapshot(), time.time(), workers=_flag(request, "workers", default=True)))
+        return _json(status.status(self.snapshot(), time.time(), workers=_flag(request, "workers", default=True)))
 
     def pool(self, request: Request) -> Response:
         """One pool with its latest steps."""
         name = request.path_params["pool"]
-        told = status.pool_detail(self._snapshot(), name, time.time())
+        told = status.pool_detail(self.snapshot(), name, time.time())
         if told is None:
-            raise self._no_such_pool(name)
+            raise no_such_pool(self.snapshot(), name)
         return _json(told)
 
     def decisions(self, request: Request) -> Response:
@@ -126,16 +144,16 @@ class Window:
         name = request.path_params["pool"]
         before = _whole(request, "before", 0, ID_MAX) if "before" in request.query_params else None
         rows = self._doors.decisions(name, _whole(request, "limit", LIMIT_DEFAULT, LIMIT_MAX), before)
-        if not rows and name not in self._snapshot().policies.pools:
-            raise self._no_such_pool(name)
+        if not rows and name not in self.snapshot().policies.pools:
+            raise no_such_pool(self.snapshot(), name)
         return JSONResponse({"pool": name, "decisions": rows})
 
     def history(self, request: Request) -> Response:
         """Ticks since a time, by pool."""
-        since, names = _since(request), tuple(self._snapshot().policies.pools)
+        since, names = _since(request), tuple(self.snapshot().policies.pools)
         if (asked := request.query_params.get("pool")) is not None:
             if asked not in names:
-                raise self._no_such_pool(asked)
+                raise no_such_pool(self.snapshot(), asked)
             names = (asked,)
         if "points" in request.query_params:
             return JSONResponse(self._curves(names, since, _whole(request, "points", POINTS_MAX, POINTS_MAX)))
@@ -154,20 +172,26 @@ class Window:
 
     async def reload(self, request: Request) -> Response:
         """Note that config.yaml is to be read; the next tick does it, at once."""
-        authorize(request, self._doors.tokens())
-        await request.body()
-        self._doors.reload()
+        token = self._gate.admit(request)
+        said = parse(Reload, await request.body())
+        self._doors.reload(Order(OrderKind.RELOAD, "", time.time(), who(request, token, said), said.why))
         return _json({"accepted": True, "detail": "config.yaml is read by the next tick; /api/v1/status tells what came of it"}, 202)
 
-    def _snapshot(self) -> Snapshot:
+    def orders(self, request: Request) -> Response:
+        """What stands now, and the latest orders of one pool or of all, newest first."""
+        asked = request.query_params.get("pool")
+        if asked is not None and asked not in self.snapshot().policies.pools:
+            raise no_such_pool(self.snapshot(), asked)
+        rows = self._doors.ordered(asked, _whole(request, "limit", LIMIT_DEFAULT, LIMIT_MAX))
+        standing = [order for name, orders in self._doors.standing().items() for order in orders if asked in (None, name)]
+        return _json({"standing": standing, "given": rows})
+
+    def snapshot(self) -> Snapshot:
+        """The latest; raises an HTTPException before there is one."""
         snapshot = self._doors.snapshot()
         if snapshot is None:
             raise HTTPException(503, "the configuration is not loaded yet: try again in a moment")
         return snapshot
-
-    def _no_such_pool(self, name: str) -> HTTPException:
-        pools = ", ".join(self._snapshot().policies.pools)
-        return HTTPException(404, f"there is no pool {name[:40]!r}; configured are: {pools}")
 
 
 class CountedRoute(Route):

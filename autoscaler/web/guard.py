@@ -1,4 +1,4 @@
-"""What stands in front of every request: caps, safe headers, one deadline for bodies, and a count of what was answered.
+"""What stands in front of every request: caps, safe headers, names we go by, one deadline for bodies, a count of what was answered.
 
 Plain ASGI, around the whole application, so that no route can forget it. Errors leave as JSON with words.
 """
@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from autoscaler.web.hosts import is_allowed
 
 LONGEST_PATH = 2048
 LARGEST_BODY = 65_536
@@ -37,8 +39,8 @@ class TooSlow(Exception):
 class Guard:
     """Caps and counts every request of the application behind it."""
 
-    def __init__(self, app: ASGIApp, counted: Counted) -> None:
-        self._app, self._counted = app, counted
+    def __init__(self, app: ASGIApp, counted: Counted, allowed_hosts: Callable[[], tuple[str, ...]]) -> None:
+        self._app, self._counted, self._allowed_hosts = app, counted, allowed_hosts
         self._log = structlog.stdlib.get_logger("autoscaler.web")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,6 +51,9 @@ class Guard:
         try:
             if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LONGEST_PATH:
                 await answer.refuse(414, f"the address is longer than {LONGEST_PATH} characters")
+            elif (host := self._foreign_host(scope)) is not None:
+                words = f"{host[:100]!r} is not a name of this server: if it is, write it under api.allowed_hosts in config.yaml"
+                await answer.refuse(421, words)
             else:
                 await self._app(scope, _capped(receive), answer.send)
         except TooLarge:
@@ -60,6 +65,14 @@ class Guard:
             await answer.refuse(500, "this is a bug: the log says more")
         finally:
             self._counted(scope.get("route_template", "other"), scope["method"], answer.code)
+
+
+    def _foreign_host(self, scope: Scope) -> str | None:
+        """The name under which we were asked and which is none of ours; probes of the loop's life are answered under any."""
+        host: str | None = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), None)
+        if host is None or scope["path"] == "/healthz" or is_allowed(host, self._allowed_hosts()):
+            return None
+        return host
 
 
 class _Answer:

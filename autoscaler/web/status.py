@@ -229,6 +229,7 @@ def _decided(pool: PoolDecision, now: float) -> dict[str, Any]:
         "desired": pool.desired,
         "recommended": pool.recommended,
         "direction": pool.direction,
+        "orders": to_plain(view.orders),
         "replicas": {str(phase): len(view.of(phase)) for phase in Phase} if view.fleet_seen else None,
         "blind": list(view.blind),
         "why": why(pool, now),
@@ -244,6 +245,7 @@ def _undecided(policy: PoolPolicy | None) -> dict[str, Any]:
     return {
         "queues": [{"queue": queue, "waiting": None, "kind": "unknown", "why": unseen, "age_seconds": None} for queue in queues],
         **dict.fromkeys(UNSEEN_KEYS),
+        "orders": [],
         "blind": [unseen],
         "why": f"{policy.name if policy else ''}: {unseen}",
         "reason": None,

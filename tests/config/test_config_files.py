@@ -20,7 +20,7 @@ def test_secrets_are_read_where_they_are_named(desk: Desk) -> None:
     assert settings.flower.password is not None
     assert settings.flower.password.get_secret_value() == SECRET
     assert settings.brokers[0].url.get_secret_value() == "rediss://:pw@host:6379"
-    assert [token.get_secret_value() for token in settings.api.tokens] == ["first-token", "second-token"]
+    assert [token.secret.get_secret_value() for token in settings.api.tokens] == ["first-token", "second-token"]
 
 
 def test_several_files_of_tokens_add_up(desk: Desk) -> None:
@@ -30,7 +30,17 @@ def test_several_files_of_tokens_add_up(desk: Desk) -> None:
 
     tokens = desk.load(SMALLEST + "api: {token_file: [old, new]}\n").api.tokens
 
-    assert [token.get_secret_value() for token in tokens] == ["old-token", "new-token"]
+    assert [(token.name, token.secret.get_secret_value()) for token in tokens] == [("old", "old-token"), ("new", "new-token")]
+
+
+def test_producers_have_tokens_of_their_own(desk: Desk) -> None:
+    """What may only wake is kept apart from what may do everything."""
+    desk.file("wake", "wake-token")
+
+    api = desk.load(SMALLEST + "api: {wake_token_file: wake}\n").api
+
+    assert [(token.name, token.secret.get_secret_value()) for token in api.wake_tokens] == [("wake", "wake-token")]
+    assert api.tokens == ()
 
 
 def test_only_one_newline_is_stripped(desk: Desk) -> None:

@@ -104,7 +104,7 @@ def as_file(key: Key) -> str:
     for step in steps[:-1]:
         part = part.setdefault(step, {})
     part.update(yaml.safe_load(example(key)))
-    for name in ("password_file", "token_file"):
+    for name in ("password_file", "token_file", "wake_token_file"):
         if name in part:
             part[name] = "api_token"
     if key.path in ("flower.username", "flower.password", "flower.password_file"):

@@ -1,0 +1,114 @@
+"""What a changing request may say: one JSON object per action, unknown keys refused, everything bounded, mistakes told in words.
+
+`orders.py` makes orders of them; `docs/openapi.yaml` is held to these models by a test.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from starlette.exceptions import HTTPException
+
+from autoscaler.config.units import seconds
+from autoscaler.model import Direction
+from autoscaler.report.sentence import line
+
+LONGEST_ORDER_SECONDS = 366 * 86400.0
+MOST_REPLICAS = 10_000
+MOST_TASKS = 1_000_000_000
+DEEPEST = 8
+
+
+def _duration(value: Any) -> float:
+    if not isinstance(value, str):
+        raise ValueError('a duration is text with a unit: write it like "30s", "5m" or "1h30m"')  # noqa: TRY004 - pydantic's contract
+    found = seconds(value)
+    if not 1.0 <= found <= LONGEST_ORDER_SECONDS:
+        raise ValueError("an order stands for at least 1s and at most 366d; leave `for` out where it is to stand until it is resumed")
+    return found
+
+
+def _one_line(text: str) -> str:
+    return line(text)
+
+
+Period = Annotated[
+    float,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+(\.\d+)?s)?$", "minLength": 2, "maxLength": 20}),
+]
+Words = Annotated[str, AfterValidator(_one_line)]
+
+
+class Body(BaseModel):
+    """What every action may say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, title=None)
+
+    why: Words = Field("", max_length=200, description="Why, in a few words: it is shown wherever the order is.")
+    by: Words = Field("", max_length=80, description="Who asks, where the token does not say it.")
+
+
+class Pause(Body):
+    """Hold a pool: in one direction or in both."""
+
+    for_: Period | None = Field(None, alias="for", description="How long; until it is resumed where it is left out.")
+    direction: Direction = Field(Direction.BOTH, strict=False, description="Which changes are held.")
+
+
+class Resume(Body):
+    """Give a pool back to the autoscaler: no pause, no count set by hand, no drain of the whole pool."""
+
+
+class Scale(Body):
+    """Set the count by hand."""
+
+    replicas: int = Field(ge=0, le=MOST_REPLICAS, description="How many; bounds and the cap over all pools hold.")
+    for_: Period | None = Field(None, alias="for", description="How long; until it is resumed where it is left out.")
+
+
+class Drain(Body):
+    """Send all workers of a pool home, or one of them."""
+
+    worker: str = Field("", max_length=200, description="The one worker that is to leave; all of the pool where it is left out.")
+    for_: Period | None = Field(None, alias="for", description="How long the whole pool stays without workers; until it is resumed.")
+
+
+class Wake(Body):
+    """Say that work was sent."""
+
+    count: int = Field(0, ge=0, le=MOST_TASKS, description="How many tasks were sent; 0 where nobody counted.")
+
+
+class Reload(Body):
+    """Read config.yaml now."""
+
+
+B = TypeVar("B", bound=Body)
+
+
+def parse(kind: type[B], text: bytes) -> B:
+    """The body, empty where there is none; raises an HTTPException that names every mistake."""
+    try:
+        data = json.loads(text) if text.strip() else {}
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, f"the body is not JSON: {line(str(error))}") from error
+    if not isinstance(data, dict):
+        raise HTTPException(400, 'the body must be a JSON object, like {"why": "the move"}')
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise HTTPException(400, "; ".join(_told(each, kind) for each in error.errors(include_url=False)[:DEEPEST])) from error
+
+
+def _told(error: Any, kind: type[Body]) -> str:
+    name = line(".".join(str(step) for step in error["loc"]))[:60]
+    match error["type"]:
+        case "extra_forbidden":
+            known = ", ".join(field.alias or key for key, field in kind.model_fields.items())
+            return f"{name}: unknown key; there are {known}"
+        case "missing":
+            return f"{name}: is missing"
+    return f"{name}: {error['msg'].removeprefix('Value error, ')}"
