@@ -32,10 +32,12 @@ class Rare:
     """Unacknowledged messages that no living worker holds."""
     scheduled: int = 0
     """Replicas that hold ETA or countdown tasks."""
-    up: bool = False
-    """Starts were begun: a cooldown counts from here."""
-    down: bool = False
-    """Drains were begun."""
+    reserved: int = 0
+    """Tasks that workers have taken from the queue and not begun."""
+    up: int = 0
+    """Starts that this decision began: a cooldown counts from here."""
+    down: int = 0
+    """Drains that it began."""
     failures: int = 0
     """Rounds in a row in which workers ended badly, by their own fault or the broker's."""
     backoff_until: float = 0.0
@@ -133,8 +135,9 @@ def _rare(decided: PoolDecision, kept: PoolMemory, at: float) -> Rare:
         mute=sum(1 for r in view.of(Phase.STARTING, Phase.READY) if r.running is None),
         leftover=view.leftover,
         scheduled=sum(1 for r in view.replicas if r.scheduled and r.phase is not Phase.DRAINING),
-        up=kept.last_up == at,
-        down=kept.last_down == at,
+        reserved=sum(r.reserved for r in view.replicas),
+        up=sum(1 for _, ordered_at in kept.pending if ordered_at == at),
+        down=sum(1 for drain in kept.drains if drain.since == at),
         failures=kept.failures or (fault.times if fault else 0),
         backoff_until=max(kept.backoff_until, fault.until if fault else 0.0),
         wait=round(view.oldest_wait_seconds, 1),

@@ -69,11 +69,11 @@ def test_a_tick_holds_what_decisions_rest_on() -> None:
         a_replica("d", Phase.STARTING, running=None),
     )
     view = a_view(waiting=7, replicas=replicas, leftover=2, flow=Flow(at=NOW, started=40, finished=35))
-    tick = pool_tick(a_decision(view=view), PoolMemory(boot_seconds=4.5, last_up=NOW, failures=1), NOW)
+    tick = pool_tick(a_decision(view=view), PoolMemory(boot_seconds=4.5, pending=(("e", NOW), ("f", NOW - 2)), failures=1), NOW)
 
     assert (tick.backlog, tick.busy, tick.running, tick.started, tick.finished) == (7, 4, 5, 40, 35)
     assert (tick.ready, tick.starting, tick.draining, tick.boot_seconds) == (1, 1, 1, 4.5)
-    assert tick.rare == Rare(lost=1, mute=1, leftover=2, up=True, failures=1)
+    assert tick.rare == Rare(lost=1, mute=1, leftover=2, reserved=4, up=1, failures=1)
     assert not tick.is_whole
 
 
@@ -106,7 +106,7 @@ ticks_of_one = st.builds(
     desired=st.just(1),
     reason=st.just("Demand"),
     boot_seconds=st.just(3.0),
-    rare=st.sampled_from([Rare(), Rare(), Rare(up=True), Rare(lost=1)]),
+    rare=st.sampled_from([Rare(), Rare(), Rare(up=2), Rare(lost=1)]),
 )
 pauses = st.sampled_from([0.7, 2.0, 2.003, 59.0, 61.0, 700.0])
 
@@ -149,7 +149,7 @@ def test_a_quiet_day_is_few_rows(file: sqlite3.Connection) -> None:
         pytest.param({}, True, id="the same"),
         pytest.param({"backlog": 1}, False, id="something waits"),
         pytest.param({"finished": 13}, False, id="a task ended"),
-        pytest.param({"rare": Rare(down=True)}, False, id="a drain was begun"),
+        pytest.param({"rare": Rare(down=1)}, False, id="a drain was begun"),
         pytest.param({"at": NOW + LONGEST_PAUSE_SECONDS + 1}, False, id="nobody looked for a while"),
         pytest.param({"at": NOW - 5.0}, False, id="the clock was set back"),
     ],

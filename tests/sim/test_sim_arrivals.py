@@ -32,7 +32,7 @@ def test_a_trace_is_read(tmp_path, text):
         ("0,5\n-1,2", "t.csv:2: arrival_s is -1: write seconds from 0 to ten years, counted from the beginning of the trace"),
         ("1700000000,2", "t.csv:1: arrival_s is 1700000000: write seconds from 0 to ten years, counted from the beginning"),
         ("0,nan", "t.csv:1: runtime_s is nan: write seconds from 0 to ten years"),
-        ("0,5\n7", "t.csv:2: has 1 of the columns, a task needs two: arrival_s,runtime_s"),
+        ("0,5\n7", "t.csv:2: has 1 of the columns, it needs 2: arrival_s,runtime_s"),
         ("when,how_long\n0,5", "t.csv:1: the header has no column arrival_s and no column runtime_s"),
         ("# nothing", "t.csv: holds no tasks: write lines of arrival_s,runtime_s"),
     ],

@@ -1,0 +1,111 @@
+"""Tasks out of counts: when each must have come, begun and ended, so that the counts are what they were.
+
+Nobody keeps every task, but counters of started and finished tasks, the backlog and what runs are seen at every look. Three curves
+follow, each only ever rising: tasks that have come (started + waiting), that were begun, and that have ended (begun - running).
+The k-th task is the k-th step of each. So the number of tasks, the waits of a queue that is served in order, and the work (running
+slot-seconds) are those that were seen; which task was the long one is not known, so long and short ones running side by side
+come out more alike than they were. Between two looks steps are spread evenly.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from autoscaler.errors import TraceUnusable
+from autoscaler.report.past import read_past
+from autoscaler.report.ticks import PoolTick
+from autoscaler.sim.arrivals import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """The tasks of a pool as they must have been."""
+
+    begins_at: float
+    """The moment from which the trace counts."""
+    seconds: float
+    """From the first look to the last."""
+    trace: Trace
+    waits: Sequence[float]
+    """How long each task waited, or has waited by the end, in the order of the trace."""
+    still_running: int
+    """Tasks that had not ended with the last look; how long they run is a guess."""
+    boot_seconds: float
+    """What a start took, on average of what had been learned."""
+
+
+def trace_of_journal(path: Path, pool: str) -> Rebuilt:
+    """The tasks that a daemon's journal tells of. Raises JournalUnreadable, TraceUnusable."""
+    past = read_past(path)
+    if pool not in past.runs:
+        raise TraceUnusable(f"{path}: tells nothing of a pool {pool!r}: it has {', '.join(sorted(past.runs))}")
+    return rebuild([look.pools[pool] for look in past.looks() if pool in look.pools])
+
+
+def rebuild(ticks: Sequence[PoolTick]) -> Rebuilt:
+    """The tasks behind these ticks of one pool. Raises TraceUnusable where nobody counted, or nothing came.
+
+    >>> seen = [(0, 0, 0), (2, 1, 1), (1, 1, 2), (0, 0, 3)]  # (waiting, running, started) every 4 s
+    >>> again = rebuild([PoolTick(4.0 * n, "p", q, b, 1, 0, 0, 1, "", b, s, 0) for n, (q, b, s) in enumerate(seen)])
+    >>> [round(at, 1) for at in again.trace.arrivals], [round(wait, 1) for wait in again.waits], list(again.trace.runtimes)
+    ([0.7, 2.0, 3.3], [1.3, 4.0, 6.7], [4.0, 3.0, 1.0])
+    """
+    told = [tick for tick in ticks if tick.backlog is not None and tick.started is not None and tick.running is not None]
+    if len(told) < 2:
+        raise TraceUnusable("nobody counted started tasks, so which tasks there were is not known; what was decided can be replayed")
+    curves = _curves(told)
+    came, begun, ended = (list(_steps(curve, [tick.at for tick in told])) for curve in curves)
+    if not came:
+        raise TraceUnusable("no task came in this time, so there is nothing to simulate; what was decided can be replayed")
+    first, last = told[0].at, told[-1].at
+    mean = _mean_runtime(told, len(ended))
+    arrivals, runtimes, waits = array("d"), array("d"), array("d")
+    for number, arrival in enumerate(came):
+        start = max(arrival, begun[number]) if number < len(begun) else math.inf
+        end = max(start, ended[number]) if number < len(ended) else math.inf
+        arrivals.append(arrival - first)
+        waits.append(min(start, last) - arrival)
+        runtimes.append(end - start if end < math.inf else max(mean, last - start))
+    boots = [tick.boot_seconds for tick in told if tick.boot_seconds is not None]
+    boot = math.fsum(boots) / len(boots) if boots else 0.0
+    return Rebuilt(first, last - first, Trace(arrivals, runtimes), waits, len(begun) - len(ended), boot)
+
+
+def _curves(ticks: Sequence[PoolTick]) -> tuple[list[int], list[int], list[int]]:
+    """Tasks that have come, were begun and have ended by each look; those that were there at the first look came with it.
+
+    Counts that are not read at one moment may fall back for a look: then the curve waits until they have caught up. An end that
+    no counter tells of, because its worker left before the next look, shows in what runs.
+    """
+    came, begun, ended = [0], [0], [0]
+    base, before = (ticks[0].running or 0) - (ticks[0].started or 0), ticks[0].started or 0
+    for tick in ticks:
+        started, waiting, running = tick.started or 0, (tick.backlog or 0) + tick.rare.reserved, tick.running or 0
+        base += max(0, before - started)  # a counter that fell was begun anew
+        before = started
+        came.append(max(came[-1], base + started + waiting))
+        begun.append(max(begun[-1], came[-1] - waiting))
+        ended.append(max(ended[-1], begun[-1] - running))
+    return came, begun, ended
+
+
+def _steps(curve: Sequence[int], times: Sequence[float]) -> Iterator[float]:
+    """When the curve makes each of its steps; those of the first look at its moment.
+
+    >>> list(_steps([0, 1, 3, 3], [10.0, 12.0, 14.0]))
+    [10.0, 10.5, 11.5]
+    """
+    for (low, high), (since, until) in zip(pairwise(curve), pairwise([times[0], *times]), strict=True):
+        for number in range(high - low):
+            yield since + (number + 0.5) / (high - low) * (until - since)
+
+
+def _mean_runtime(ticks: Sequence[PoolTick], ended: int) -> float:
+    """Running slot-seconds for each task that has ended."""
+    work = math.fsum((after.at - before.at) * (before.running or 0) for before, after in pairwise(ticks))
+    return work / ended if ended else 0.0

@@ -1,0 +1,185 @@
+"""Stands at the loop's doors and shows what was seen then, tick by tick; whatever it is told to do, it does not.
+
+It satisfies `loop.Eyes` and `loop.Hands`. A look is rebuilt from its sums: as many replicas in each phase as there were, as much
+work on them, counters that move as they moved. Which replica ran what is not known, and no rule that counts replicas asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from autoscaler.model import (
+    Action,
+    Container,
+    ContainerState,
+    Known,
+    Memory,
+    Observation,
+    Outcome,
+    Phase,
+    Policies,
+    PoolMemory,
+    PoolPolicy,
+    QueueSight,
+    Reading,
+    Result,
+    SourceSight,
+    Unknown,
+    WorkerSight,
+)
+from autoscaler.policy.pace import changes_after
+from autoscaler.report.ticks import Look, PoolTick
+
+_NOT_TOLD = Unknown("it was not kept")
+_UNSEEN = Unknown("nobody could see it then")
+_LONG_AGO = 10 * 366 * 86400.0
+
+
+@dataclass(slots=True)
+class _Counters:
+    """A pool's two counters, and how they are told by the replicas that there are."""
+
+    started: int | None = None
+    finished: int | None = None
+    told: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def tell(self, tick: PoolTick, names: Sequence[str]) -> None:
+        """Let these replicas count what was counted since the last look; with nobody there it is told when somebody is."""
+        self.told = {name: self.told.get(name, (0, 0)) for name in names}
+        if tick.started is None or tick.finished is None or not names:
+            return
+        if self.started is not None and self.finished is not None:
+            began, ended = self.told[names[0]]
+            self.told[names[0]] = (began + _since(self.started, tick.started), ended + _since(self.finished, tick.finished))
+        self.started, self.finished = tick.started, tick.finished
+
+
+def _since(before: int, now: int) -> int:
+    """What a counter has counted; one that fell was begun anew."""
+    return now - before if now >= before else now
+
+
+class Witness:
+    """What was seen of some pools, one look after the other."""
+
+    def __init__(self) -> None:
+        self.past = Look(0.0, False, {})
+        """The look that is shown next."""
+        self._counters: dict[str, _Counters] = {}
+
+    def look(self, policies: Policies, now: float) -> Observation:
+        """The look as it was then, as far as it is known."""
+        assert now == self.past.at, "another moment was asked for than is shown"
+        queues: dict[str, QueueSight] = {}
+        voices: dict[str, WorkerSight] = {}
+        listed: list[Container] = []
+        for policy in policies.pools.values():
+            tick = self.past.pools[policy.name]
+            queues.update(_queues(policy, tick))
+            for name, phase, voice in self._replicas(policy, tick):
+                created = now - _LONG_AGO if phase is Phase.LOST else now
+                listed.append(Container(name, name, policy.name, ContainerState.RUNNING, created, "then"))
+                if voice is not None:
+                    voices[voice.name] = voice
+        unlisted = any(tick.busy is None and not tick.rare.mute for tick in self.past.pools.values())
+        return Observation(now, queues, voices, _UNSEEN if unlisted else Known(tuple(listed), now, "fleet"), _up(now))
+
+    def act(self, actions: tuple[Action, ...], now: float) -> tuple[Outcome, ...]:
+        """Nothing: what happened has happened."""
+        return tuple(Outcome(action, Result.NOTHING_TO_DO, now) for action in actions)
+
+    def _replicas(self, policy: PoolPolicy, tick: PoolTick) -> Iterator[tuple[str, Phase, WorkerSight | None]]:
+        """Name, phase and voice of every replica; those that start or are lost have none."""
+        names = {phase: [f"{policy.name}-{phase}-{n}" for n in range(count)] for phase, count in _phases(tick)}
+        telling = [*names[Phase.READY], *names[Phase.DRAINING]]
+        counters = self._counters.setdefault(policy.name, _Counters())
+        counters.tell(tick, telling)
+        work = _work(policy.slots, tick)
+        for phase, members in names.items():
+            for number, name in enumerate(members):
+                if name not in counters.told:
+                    yield name, phase, None
+                    continue
+                voice = _voice(name, phase, work.get((phase, number), (0, 0)), now=tick.at)
+                if phase is Phase.READY and number < tick.rare.mute:
+                    voice = replace(voice, running=_UNSEEN, reserved=_UNSEEN)
+                if phase is Phase.READY and number < tick.rare.scheduled:
+                    voice = replace(voice, scheduled=Known(1, tick.at, "then"))
+                if tick.started is not None:
+                    began, ended = counters.told[name]
+                    voice = replace(voice, started=Known(began, tick.at, "then"), finished=Known(ended, tick.at, "then"))
+                yield name, phase, voice
+
+
+def _phases(tick: PoolTick) -> tuple[tuple[Phase, int], ...]:
+    return (
+        (Phase.READY, tick.ready),
+        (Phase.STARTING, tick.starting),
+        (Phase.DRAINING, tick.draining),
+        (Phase.LOST, tick.rare.lost),
+    )
+
+
+def _work(slots: int, tick: PoolTick) -> dict[tuple[Phase, int], tuple[int, int]]:
+    """(running, prefetched) of the replicas, filled one after the other: only the sums are known."""
+    busy, running = tick.busy or 0, tick.running or 0
+    on_ready = min(busy, running)
+    work: dict[tuple[Phase, int], tuple[int, int]] = {}
+    reserved, leaving = busy - on_ready, running - on_ready
+    for number in range(tick.ready):
+        runs = min(slots, on_ready)
+        holds = min(slots - runs, reserved)
+        work[Phase.READY, number] = (runs, holds)
+        on_ready, reserved = on_ready - runs, reserved - holds
+    for number in range(tick.draining):
+        runs = min(slots, leaving)
+        work[Phase.DRAINING, number] = (runs, 0)
+        leaving -= runs
+    return work
+
+
+def _queues(policy: PoolPolicy, tick: PoolTick) -> dict[str, QueueSight]:
+    """All that waits stands in the first queue."""
+    waiting: Reading[int] = _UNSEEN if tick.backlog is None else Known(tick.backlog, tick.at, "then")
+    held = sum(runs + holds for runs, holds in _work(policy.slots, tick).values()) + min(tick.rare.scheduled, tick.ready)
+    unacked: Reading[int] = Known(tick.rare.leftover + held, tick.at, "then") if tick.rare.leftover else _NOT_TOLD
+    first, *others = policy.queues
+    return {first: QueueSight(first, waiting, unacked)} | {q: QueueSight(q, Known(0, tick.at, "then")) for q in others}
+
+
+def _voice(name: str, phase: Phase, work: tuple[int, int], now: float) -> WorkerSight:
+    return WorkerSight(
+        name=f"celery@{name}",
+        online=Known(True, now, "then"),
+        running=Known(work[0], now, "then"),
+        reserved=Known(work[1], now, "then"),
+        scheduled=Known(0, now, "then"),
+        draining=Known(phase is Phase.DRAINING, now, "then"),
+        slots=_NOT_TOLD,
+        started=_NOT_TOLD,
+        finished=_NOT_TOLD,
+    )
+
+
+def _up(now: float) -> tuple[SourceSight, ...]:
+    return SourceSight("flower", True, "", 0.0, now), SourceSight("fleet", True, "", 0.0, now)
+
+
+def as_it_was(memory: Memory, before: Memory, past: Look) -> Memory:
+    """The memory with what it cannot have learned from hands that do nothing: what was changed, what failed, what starts took."""
+    return Memory({name: _pool_as_it_was(kept, before.of(name), past.pools[name]) for name, kept in memory.pools.items()})
+
+
+def _pool_as_it_was(kept: PoolMemory, before: PoolMemory, tick: PoolTick) -> PoolMemory:
+    rare = tick.rare
+    return replace(
+        kept,
+        last_up=tick.at if rare.up else before.last_up,
+        last_down=tick.at if rare.down else before.last_down,
+        changes=changes_after(before.changes, rare.up - rare.down, tick.at),
+        boot_seconds=before.boot_seconds if tick.boot_seconds is None else tick.boot_seconds,
+        stop_seconds=before.stop_seconds if tick.stop_seconds is None else tick.stop_seconds,
+        failures=rare.failures,
+        backoff_until=rare.backoff_until,
+    )
