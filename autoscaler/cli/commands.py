@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from autoscaler import __version__
+from autoscaler.cli.kinds import DURATION
 from autoscaler.errors import AutoscalerError, ConfigError, LockHeld
 
 INVALID_CONFIG = 78
@@ -149,6 +150,22 @@ def simulate(config: Path, form: str, **asked: Any) -> None:
     from autoscaler.cli.simulate import Asked, simulate_trace
 
     simulate_trace(config, Asked(**asked), as_json=form == "json")
+
+
+@cli.command()
+@config_option
+@click.option("--journal", type=click.Path(path_type=Path), help="What a daemon kept; by default journal.sqlite3 in the state folder.")
+@click.option(
+    "--observations", type=click.Path(path_type=Path), help="CSV with a line for each look: t_s,backlog,busy,ready,started,finished."
+)
+@click.option("--pool", help="Only this pool; needed with --observations where there are several.")
+@click.option("--boot", default="3s", show_default=True, type=DURATION, help="With --observations: how long a worker took to start.")
+@format_option
+def replay(config: Path, form: str, **asked: Any) -> None:
+    """What this configuration would have decided on what was seen, and what that would have cost."""
+    from autoscaler.cli.replay import Asked, replay_past
+
+    replay_past(config, Asked(**asked), as_json=form == "json")
 
 
 @cli.command()

@@ -38,6 +38,8 @@ class Rare:
     """Starts that this decision began: a cooldown counts from here."""
     down: int = 0
     """Drains that it began."""
+    orders: int = 0
+    """Standing orders of people and producers, which may overrule what the settings say."""
     failures: int = 0
     """Rounds in a row in which workers ended badly, by their own fault or the broker's."""
     backoff_until: float = 0.0
@@ -138,6 +140,7 @@ def _rare(decided: PoolDecision, kept: PoolMemory, at: float) -> Rare:
         reserved=sum(r.reserved for r in view.replicas),
         up=sum(1 for _, ordered_at in kept.pending if ordered_at == at),
         down=sum(1 for drain in kept.drains if drain.since == at),
+        orders=len(view.orders),
         failures=kept.failures or (fault.times if fault else 0),
         backoff_until=max(kept.backoff_until, fault.until if fault else 0.0),
         wait=round(view.oldest_wait_seconds, 1),

@@ -10,4 +10,13 @@
     simulate  one trace under one pool's settings: all of these
     chart     the rows as a table, the run as a picture
     standings the table with the rivals
+
+The past under another configuration, from the journal or a file:
+
+    observations  a CSV file -> what was seen at each look, as the journal keeps it
+    witness       stands at the loop's doors and shows it again
+    replay        asks the loop at each look what it would decide, and compares
+    reconstruct   which tasks there must have been
+    retrace       both configurations simulated on these tasks
+    review        all of it as one value for a pool
 """

@@ -13,11 +13,14 @@ from pathlib import Path
 
 from autoscaler.report.ticks import Look, PoolTick, Rare
 from autoscaler.sim.csv_lines import Table, read_lines, read_rows
+from autoscaler.sim.simulate import MONDAY
 from autoscaler.sim.world import STOP_SECONDS
 
 SEEN = Table(
     "observations", ("t_s", "backlog", "busy", "ready", "started", "finished"), extra=("starting", "draining", "desired"), needs_header=True
 )
+EARLIEST_CLOCK = 1e9
+"""In September 2001: a smaller `t_s` counts from a beginning of its own."""
 _MOST = 10**12
 _ALWAYS_SEEN = ("ready", "starting", "draining", "desired")
 
@@ -31,6 +34,11 @@ class _Line:
 def load_observations(path: Path, pool: str, boot_seconds: float) -> tuple[Look, ...]:
     """The looks of a file; raises TraceUnusable with every bad line."""
     return parse(read_lines(path), str(path), pool, boot_seconds)
+
+
+def epoch_of(looks: Sequence[Look]) -> float:
+    """What times of the looks count from: 1970, or a Monday at midnight where they are too small for that."""
+    return 0.0 if looks[0].at >= EARLIEST_CLOCK else MONDAY
 
 
 def parse(lines: Iterable[str], name: str, pool: str, boot_seconds: float) -> tuple[Look, ...]:

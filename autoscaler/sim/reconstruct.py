@@ -55,8 +55,8 @@ def rebuild(ticks: Sequence[PoolTick]) -> Rebuilt:
     >>> [round(at, 1) for at in again.trace.arrivals], [round(wait, 1) for wait in again.waits], list(again.trace.runtimes)
     ([0.7, 2.0, 3.3], [1.3, 4.0, 6.7], [4.0, 3.0, 1.0])
     """
-    told = [tick for tick in ticks if tick.backlog is not None and tick.started is not None and tick.running is not None]
-    if len(told) < 2:
+    told = [tick for tick in ticks if tick.backlog is not None and tick.running is not None]
+    if sum(tick.started is not None for tick in told) < 2:
         raise TraceUnusable("nobody counted started tasks, so which tasks there were is not known; what was decided can be replayed")
     curves = _curves(told)
     came, begun, ended = (list(_steps(curve, [tick.at for tick in told])) for curve in curves)
@@ -80,15 +80,21 @@ def _curves(ticks: Sequence[PoolTick]) -> tuple[list[int], list[int], list[int]]
     """Tasks that have come, were begun and have ended by each look; those that were there at the first look came with it.
 
     Counts that are not read at one moment may fall back for a look: then the curve waits until they have caught up. An end that
-    no counter tells of, because its worker left before the next look, shows in what runs.
+    no counter tells of, because its worker left before the next look, shows in what runs. Before anybody counts, and where a
+    counter fell because it was begun anew, what left the queue must have been begun.
     """
     came, begun, ended = [0], [0], [0]
-    base, before = (ticks[0].running or 0) - (ticks[0].started or 0), ticks[0].started or 0
+    base: int | None = None
+    before = 0
     for tick in ticks:
-        started, waiting, running = tick.started or 0, (tick.backlog or 0) + tick.rare.reserved, tick.running or 0
-        base += max(0, before - started)  # a counter that fell was begun anew
-        before = started
-        came.append(max(came[-1], base + started + waiting))
+        waiting, running = (tick.backlog or 0) + tick.rare.reserved, tick.running or 0
+        if tick.started is None or tick.started < before or base is None:
+            started = max(begun[-1], came[-1] - waiting, running)
+            base = None if tick.started is None else started - tick.started
+        else:
+            started = base + tick.started
+        before = tick.started or 0
+        came.append(max(came[-1], started + waiting))
         begun.append(max(begun[-1], came[-1] - waiting))
         ended.append(max(ended[-1], begun[-1] - running))
     return came, begun, ended

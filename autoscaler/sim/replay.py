@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import median
 
 from autoscaler.loop import tick
@@ -35,9 +36,14 @@ class Answer:
     """Until the next look; 0 where nobody looked for long."""
 
     @property
+    def is_compared(self) -> bool:
+        """Where not everything was seen, or people gave orders, the settings alone do not say what should have been decided."""
+        return self.past.is_whole and not self.past.rare.orders
+
+    @property
     def differs(self) -> bool:
-        """Another count was decided; where not everything was seen, nothing is compared."""
-        return self.past.is_whole and self.decided.desired != self.past.desired
+        """This configuration would have wanted another count."""
+        return self.is_compared and self.decided.desired != self.past.desired
 
     @property
     def more(self) -> int:
@@ -92,7 +98,7 @@ def lengths(times: Sequence[float]) -> list[float]:
     >>> lengths([0.0, 2.0, 4.0, 400.0, 402.0])
     [2.0, 2.0, 0.0, 2.0, 0.0]
     """
-    apart = [after - before for before, after in zip(times, times[1:], strict=False)]
+    apart = [after - before for before, after in pairwise(times)]
     longest = max(SHORTEST_PAUSE_SECONDS, PAUSE_IN_LOOKS * median(apart)) if apart else 0.0
     return [*(seconds if seconds <= longest else 0.0 for seconds in apart), *(0.0 for _ in times[-1:])]
 

@@ -50,11 +50,11 @@ def compare(policies_at: PoliciesAt, trace: Trace, boot: Boot, seed: int = 0, ri
     return simulate(policies_at, trace, boot, seed, rivals).scores
 
 
-def policies_of(settings: Settings, pool: str) -> PoliciesAt:
+def policies_of(settings: Settings, pool: str, begins_at: float = MONDAY) -> PoliciesAt:
     """The policies of this pool alone, with the schedules that hold so long after the beginning of the trace."""
 
     def at(now: float) -> Policies:
-        everything = settings.policies(MONDAY + now)
+        everything = settings.policies(begins_at + now)
         return replace(everything, pools={pool: everything.pools[pool]})
 
     always = None if settings.pools[pool].schedules else at(0.0)

@@ -172,12 +172,12 @@ def as_it_was(memory: Memory, before: Memory, past: Look) -> Memory:
 
 
 def _pool_as_it_was(kept: PoolMemory, before: PoolMemory, tick: PoolTick) -> PoolMemory:
-    rare = tick.rare
+    rare, change = tick.rare, tick.rare.up - tick.rare.down
     return replace(
         kept,
         last_up=tick.at if rare.up else before.last_up,
         last_down=tick.at if rare.down else before.last_down,
-        changes=changes_after(before.changes, rare.up - rare.down, tick.at),
+        changes=changes_after(before.changes, change, tick.at) if change else kept.changes,
         boot_seconds=before.boot_seconds if tick.boot_seconds is None else tick.boot_seconds,
         stop_seconds=before.stop_seconds if tick.stop_seconds is None else tick.stop_seconds,
         failures=rare.failures,
