@@ -272,7 +272,7 @@ def _inode(path: Path) -> int | None:
 
 
 def _look(record: Record, memory: Memory, *, fresh: bool) -> Look:
-    return Look(record.at, fresh, {pool.pool: pool_tick(pool, memory.of(pool.pool), record.at) for pool in record.decision.pools})
+    return Look(record.at, fresh, {pool.pool: pool_tick(pool, memory, record.at) for pool in record.decision.pools})
 
 
 def _order_row(order: Order) -> shelf.OrderRow:

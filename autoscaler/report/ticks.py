@@ -7,11 +7,11 @@ file. A stretch in which nothing changes is kept once, with its last moment (`Ru
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from autoscaler.model import Phase, PoolDecision, PoolMemory
+from autoscaler.model import Memory, Phase, PoolDecision, PoolMemory
 from autoscaler.report.gauges import backlog, busy
 
 LONGEST_RUN_SECONDS = 600.0
@@ -40,6 +40,8 @@ class Rare:
     """Drains that it began."""
     orders: int = 0
     """Standing orders of people and producers, which may overrule what the settings say."""
+    lanes: int = 0
+    """On how many brokers the pool had work or workers, where that was more than one."""
     failures: int = 0
     """Rounds in a row in which workers ended badly, by their own fault or the broker's."""
     backoff_until: float = 0.0
@@ -108,9 +110,11 @@ COLUMNS = tuple(field.name for field in fields(PoolTick))
 """Names of the fields, which are those of the columns."""
 
 
-def pool_tick(decided: PoolDecision, kept: PoolMemory, at: float) -> PoolTick:
-    """One pool's part of a record; `kept` is its memory after that record."""
+def pool_tick(decided: PoolDecision, memory: Memory, at: float) -> PoolTick:
+    """One pool's part of a record, with the memory after it; of a pool on several brokers what is learned is the active one's."""
     view, flow = decided.view, decided.view.flow
+    lanes = [memory.of(lane.key) for lane in decided.lanes or (decided,)]
+    kept = lanes[0]
     return PoolTick(
         at=at,
         pool=decided.pool,
@@ -126,21 +130,22 @@ def pool_tick(decided: PoolDecision, kept: PoolMemory, at: float) -> PoolTick:
         finished=flow.finished if flow.is_measured else None,
         boot_seconds=kept.boot_seconds,
         stop_seconds=kept.stop_seconds,
-        rare=_rare(decided, kept, at),
+        rare=_rare(decided, lanes, at),
     )
 
 
-def _rare(decided: PoolDecision, kept: PoolMemory, at: float) -> Rare:
-    view, fault = decided.view, kept.broker_fault
+def _rare(decided: PoolDecision, lanes: Sequence[PoolMemory], at: float) -> Rare:
+    view, kept, fault = decided.view, lanes[0], lanes[0].broker_fault
     return Rare(
         lost=sum(1 for r in view.serving if r.phase is Phase.LOST),
         mute=sum(1 for r in view.of(Phase.STARTING, Phase.READY) if r.running is None),
         leftover=view.leftover,
         scheduled=sum(1 for r in view.replicas if r.scheduled and r.phase is not Phase.DRAINING),
         reserved=sum(r.reserved for r in view.replicas),
-        up=sum(1 for _, ordered_at in kept.pending if ordered_at == at),
-        down=sum(1 for drain in kept.drains if drain.since == at),
+        up=sum(1 for lane in lanes for _, ordered_at in lane.pending if ordered_at == at),
+        down=sum(1 for lane in lanes for drain in lane.drains if drain.since == at),
         orders=len(view.orders),
+        lanes=len(decided.lanes),
         failures=kept.failures or (fault.times if fault else 0),
         backoff_until=max(kept.backoff_until, fault.until if fault else 0.0),
         wait=round(view.oldest_wait_seconds, 1),

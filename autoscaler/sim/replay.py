@@ -37,8 +37,8 @@ class Answer:
 
     @property
     def is_compared(self) -> bool:
-        """Where not everything was seen, or people gave orders, the settings alone do not say what should have been decided."""
-        return self.past.is_whole and not self.past.rare.orders
+        """Not where something was unseen, people gave orders, or brokers failed over: there the settings alone do not decide."""
+        return self.past.is_whole and not self.past.rare.orders and not self.past.rare.lanes
 
     @property
     def differs(self) -> bool:
@@ -75,7 +75,7 @@ def replay(policies_at: PoliciesAt, looks: Sequence[Look]) -> Iterator[dict[str,
     witness, memory = Witness(), _begin(looks)
     for look, seconds in zip(looks, lengths([look.at for look in looks]), strict=True):
         everything = policies_at(look.at)
-        policies = replace(everything, pools={name: pool for name, pool in everything.pools.items() if name in look.pools})
+        policies = replace(everything, pools={name: pool for name, pool in everything.pools.items() if name in look.pools}, brokers=())
         before = resume(memory) if look.fresh else memory
         witness.past = look
         record, memory = tick(policies, before, witness, witness, look.at)

@@ -69,7 +69,8 @@ def test_a_tick_holds_what_decisions_rest_on() -> None:
         a_replica("d", Phase.STARTING, running=None),
     )
     view = a_view(waiting=7, replicas=replicas, leftover=2, flow=Flow(at=NOW, started=40, finished=35))
-    tick = pool_tick(a_decision(view=view), PoolMemory(boot_seconds=4.5, pending=(("e", NOW), ("f", NOW - 2)), failures=1), NOW)
+    kept = PoolMemory(boot_seconds=4.5, pending=(("e", NOW), ("f", NOW - 2)), failures=1)
+    tick = pool_tick(a_decision(view=view), Memory({"browser": kept}), NOW)
 
     assert (tick.backlog, tick.busy, tick.running, tick.started, tick.finished) == (7, 4, 5, 40, 35)
     assert (tick.ready, tick.starting, tick.draining, tick.boot_seconds) == (1, 1, 1, 4.5)
@@ -79,7 +80,7 @@ def test_a_tick_holds_what_decisions_rest_on() -> None:
 
 def test_without_counters_there_are_none() -> None:
     """Nobody counts: that is not zero tasks."""
-    assert pool_tick(a_decision(), PoolMemory(), NOW).started is None
+    assert pool_tick(a_decision(), Memory(), NOW).started is None
 
 
 def test_a_row_gives_the_tick_back() -> None:

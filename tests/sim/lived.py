@@ -44,5 +44,5 @@ def looks_of(told: Iterator[tuple[Record, Memory]], restart_at: float | None = N
     kept: list[Look] = []
     for record, memory in told:
         fresh = not kept or (restart_at is not None and kept[-1].at < restart_at <= record.at)
-        kept.append(Look(record.at, fresh, {d.pool: pool_tick(d, memory.of(d.pool), record.at) for d in record.decision.pools}))
+        kept.append(Look(record.at, fresh, {d.pool: pool_tick(d, memory, record.at) for d in record.decision.pools}))
     return tuple(kept)

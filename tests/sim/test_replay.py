@@ -94,7 +94,7 @@ def test_pools_in_trouble_decide_the_same():
             world.kill_worker(alive[0].name)
         world.run(1.0)
         record = world.records[-1]
-        kept.append(Look(record.at, not kept, {d.pool: pool_tick(d, world.memory.of(d.pool), record.at) for d in record.decision.pools}))
+        kept.append(Look(record.at, not kept, {d.pool: pool_tick(d, world.memory, record.at) for d in record.decision.pools}))
     answers = [answer for look in replay(lambda _: policies, kept) for answer in look.values()]
 
     assert sum(not answer.is_compared for answer in answers) > 60
