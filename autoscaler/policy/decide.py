@@ -19,10 +19,10 @@ from autoscaler.policy.rules import Proposal
 from autoscaler.policy.selection import actions
 
 RULES: tuple[Callable[[Proposal], Step | None], ...] = (
+    rules.blindness,
     rules.stabilization,
     pace.max_step,
     rules.cooldown,
-    rules.blindness,
     steering.pause,
     steering.by_hand,
     rules.refusal,

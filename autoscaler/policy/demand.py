@@ -77,7 +77,8 @@ def demand(policy: PoolPolicy, view: PoolView, lead_seconds: float = 0.0) -> Ste
     work, size = load(view, lead_seconds), _way(policy)
     need = _with_spare(size(work, policy), work, policy)
     up = _replicas(need.slots, policy)
-    if up > work.replicas or (up == work.replicas and need.reason is not Reason.DEMAND):
+    anything = up or work.waiting
+    if up > work.replicas or (up == work.replicas and anything and need.reason is not Reason.DEMAND):
         return _step(work, up, need.reason, f"{work.numbers}{need.because}: needs {up} of {_slots(policy)}")
     if up < work.replicas and work.waiting > _may_wait(policy):
         because = f"{work.numbers}: {up} would do, but not while more than {_may_wait(policy)} wait"

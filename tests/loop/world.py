@@ -11,9 +11,11 @@ from autoscaler.loop import tick
 from autoscaler.model import (
     Action,
     ActionKind,
+    BrokerSight,
     Container,
     ContainerState,
     Exit,
+    Health,
     Known,
     Memory,
     Observation,
@@ -28,10 +30,13 @@ from autoscaler.model import (
     Unknown,
     WorkerSight,
 )
+from autoscaler.model.health import REMEDY
 from autoscaler.model.orders import given
 from autoscaler.policy.steering import standing_after
 
 GONE = Unknown("it did not answer")
+RESTORE_SECONDS = 5.0
+"""How long a worker lives until unacknowledged tasks of another are given out again (Redis: the visibility timeout)."""
 
 
 @dataclass
@@ -43,6 +48,8 @@ class Worker:
     created: float
     running: list[tuple[float, float]] = field(default_factory=list)
     """When each running task ends, and when it had arrived."""
+    scheduled: list[tuple[float, float]] = field(default_factory=list)
+    """When each task that it holds for later is due, and when it had arrived."""
     started: int = 0
     finished: int = 0
     draining: bool = False
@@ -70,10 +77,16 @@ class World:
         self.done = self.sent = 0
         self.blind_flower = self.blind_fleet = False
         self.slow_engine = self.refusing_engine = False
+        self.broker: Health | None = None
+        """How the broker is doing, where it is read directly."""
         self.next_hang = 0
         """So many of the next starts hang."""
         self.broker_says = ""
         """While this is not empty, workers die of it as soon as they are up. Nobody reads the broker directly."""
+        self.hidden: set[str] = set()
+        """Queues whose depth no source tells."""
+        self.left: dict[str, list[float]] = {}
+        """Tasks that died with their worker and are not acknowledged, by pool; unacknowledged tasks are seen where it has the pool."""
         self.mute = False
         """Workers work, and no source ever hears them."""
         self.records: list[Record] = []
@@ -85,6 +98,11 @@ class World:
     def send(self, queue: str, count: int) -> None:
         """Tasks arrive."""
         self.waiting[queue] += [self.now] * count
+        self.sent += count
+
+    def send_later(self, pool: str, count: int, due: float) -> None:
+        """Tasks arrive that are due only then: a worker takes them at once and holds them."""
+        self.alive(pool)[0].scheduled += [(due, self.now)] * count
         self.sent += count
 
     def order(self, order: Order) -> None:
@@ -99,6 +117,12 @@ class World:
         """The worker dies without our doing; its tasks go back to their queue."""
         worker = self.workers[name]
         self.waiting[worker.pool] = [arrived for _, arrived in worker.running] + self.waiting[worker.pool]
+        worker.running, worker.ended = [], self.now
+
+    def lose_worker(self, name: str) -> None:
+        """The worker dies, and its tasks stay unacknowledged until another has lived for a while."""
+        worker = self.workers[name]
+        self.left.setdefault(worker.pool, []).extend(arrived for _, arrived in worker.running)
         worker.running, worker.ended = [], self.now
 
     def alive(self, pool: str | None = None) -> list[Worker]:
@@ -124,6 +148,7 @@ class World:
             worker.finished += ended
             self.done += ended
             self.worker_seconds += 0.1
+            self._bring_back(worker)
             slots = self.policies.pools[worker.pool].slots if worker.pool in self.policies.pools else 1
             while not worker.draining and self._is_ready(worker) and self.waiting[worker.pool] and len(worker.running) < slots:
                 arrived = self.waiting[worker.pool].pop(0)
@@ -139,6 +164,15 @@ class World:
             worker.end = Exit(1, log_tail=("Traceback", self.broker_says))
         return worker.ended is not None
 
+    def _bring_back(self, worker: Worker) -> None:
+        """Tasks that are due by now, and those of a dead worker once this one has lived for a while."""
+        due = [arrived for at, arrived in worker.scheduled if at <= self.now or worker.draining]
+        worker.scheduled = [task for task in worker.scheduled if task[0] > self.now and not worker.draining]
+        if self.left.get(worker.pool) and self.now - worker.created >= self.boot + RESTORE_SECONDS:
+            due += self.left[worker.pool]
+            self.left[worker.pool] = []
+        self.waiting[worker.pool][:0] = due
+
     def _is_ready(self, worker: Worker) -> bool:
         return self.now - worker.created >= self.boot and not worker.hangs
 
@@ -149,19 +183,32 @@ class World:
         seen = not self.blind_flower
         return Observation(
             at=now,
-            queues={q: QueueSight(q, Known(len(line), now, "flower") if seen else GONE) for q, line in self.waiting.items()},
+            queues={q: self._queue(q, now) for q in self.waiting},
             workers={f"celery@{w.name}": self._voice(w, now) for w in self.alive() if seen and self._is_ready(w) and not self.mute},
             containers=GONE if self.blind_fleet else Known(tuple(self._container(w) for w in self.workers.values()), now, "fleet"),
+            brokers={"main": self._broker(self.broker)} if self.broker else {},
             sources=(SourceSight("flower", seen, "", 0.0, now), SourceSight("fleet", not self.blind_fleet, "", 0.0, now)),
             orders=self.orders,
         )
+
+    @staticmethod
+    def _broker(health: Health) -> BrokerSight:
+        detail = f"main {REMEDY[health]}" if health.is_down else ""
+        return BrokerSight("main", health, detail, fresh=True, queues={})
+
+    def _queue(self, name: str, now: float) -> QueueSight:
+        depth = GONE if self.blind_flower or name in self.hidden else Known(len(self.waiting[name]), now, "flower")
+        if name not in self.left:
+            return QueueSight(name, depth)
+        held = sum(len(w.running) + len(w.scheduled) for w in self.alive(name))
+        return QueueSight(name, depth, Known(held + len(self.left[name]), now, "broker"))
 
     def _voice(self, worker: Worker, now: float) -> WorkerSight:
         def known(value: int | bool) -> Known:
             return Known(value, now, "flower")
 
         none = Unknown("Flower does not tell")
-        tasks = (known(len(worker.running)), known(0), none)
+        tasks = (known(len(worker.running)), known(0), known(len(worker.scheduled)))
         counts = (known(worker.started), known(worker.finished))
         return WorkerSight(f"celery@{worker.name}", known(not worker.draining), *tasks, none, none, *counts)
 

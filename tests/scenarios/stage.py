@@ -1,13 +1,22 @@
 """Plays a scenario: a text file of commands, each followed by what the loop did, tick by tick.
 
     pool NAME key=value ...     a pool; keys: min max slots up max_wait down target_wait backlog_per_replica spare stabilization
+                                up_step up_period up_cooldown up_stabilization down_step down_period down_cooldown
+    remove POOL                 the pool is taken out of the configuration
+    cap COUNT                   max_replicas over all pools
     runtime SECONDS             how long a task takes from now on
     send POOL COUNT             tasks arrive
+    eta POOL COUNT SECONDS      a worker of the pool takes tasks that are due only then
     run SECONDS                 tick every two seconds
     flower down|up              Flower answers or does not
     engine down|up|refusing     the list of containers is there or not; refusing: no start succeeds
     restart                     the daemon is killed and starts without a journal
-    kill POOL                   one of the pool's workers dies
+    broker up|quota|auth|...    how the broker is doing, in the words of model/health.py
+    turned away WORDS | let in  workers die of these words of the broker as soon as they are up; and no more
+    hide POOL | show POOL       nobody says how long the pool's queue is, though the workers are heard; and again
+    kill POOL                   one of the pool's workers dies, its tasks go back to their queue
+    lose POOL                   one dies, and its tasks stay unacknowledged until a worker has lived for some seconds
+    explain POOL                every step of the last decision
     pause POOL up|down|both [SECONDS]
     scale POOL COUNT [SECONDS]  a count is set by hand
     drain POOL [one]            all workers of the pool are sent home, or its eldest alone
@@ -27,7 +36,20 @@ from typing import Any
 
 from world import World
 
-from autoscaler.model import BacklogPerReplica, Damping, Direction, Order, OrderKind, Policies, PoolPolicy, Record, TargetWait, Thresholds
+from autoscaler.model import (
+    BacklogPerReplica,
+    Damping,
+    Direction,
+    Health,
+    Order,
+    OrderKind,
+    Policies,
+    PoolPolicy,
+    Record,
+    TargetWait,
+    Thresholds,
+)
+from autoscaler.report.sentence import waterfall
 
 START = 1000.0
 
@@ -45,28 +67,44 @@ class Stage:
         return list(getattr(self, f"_{verb}")(*words) or ())
 
     def _pool(self, name: str, *settings: str) -> None:
-        given = {key: float(value) for key, _, value in (word.partition("=") for word in settings)}
-        sizing = Thresholds(int(given.get("up", 0)), given.get("max_wait", 15.0), int(given.get("down", 0)))
+        given = dict(word.split("=") for word in settings)
+
+        def number(key: str, default: float) -> float:
+            return float(given.get(key, default))
+
         policy = PoolPolicy(
             name,
             (name,),
-            int(given.get("min", 0)),
-            int(given.get("max", 8)),
-            slots=int(given.get("slots", 1)),
-            sizing=TargetWait(given["target_wait"]) if "target_wait" in given
-            else BacklogPerReplica(given["backlog_per_replica"]) if "backlog_per_replica" in given
-            else sizing,
-            spare=int(given.get("spare", 0)),
-            scale_down=Damping(max_step_percent=100.0, stabilization_seconds=given.get("stabilization")),
+            int(number("min", 0)),
+            int(number("max", 8)),
+            slots=int(number("slots", 1)),
+            sizing=TargetWait(number("target_wait", 0)) if "target_wait" in given
+            else BacklogPerReplica(number("backlog_per_replica", 0)) if "backlog_per_replica" in given
+            else Thresholds(int(number("up", 0)), number("max_wait", 15.0), int(number("down", 0))),
+            spare=int(number("spare", 0)),
+            scale_up=_damping(given, "up", "none", number("up_stabilization", 0)),
+            scale_down=_damping(given, "down", "100%", number("stabilization", 0) if "stabilization" in given else None),
         )  # fmt: skip
-        self.world.policies = replace(self.world.policies, pools={**self.world.policies.pools, name: policy})
+        self._configure({**self.world.policies.pools, name: policy})
         self.world.waiting.setdefault(name, [])
+
+    def _remove(self, pool: str) -> None:
+        self._configure({name: policy for name, policy in self.world.policies.pools.items() if name != pool})
+
+    def _configure(self, pools: dict[str, PoolPolicy]) -> None:
+        self.world.policies = replace(self.world.policies, pools=pools)
+
+    def _cap(self, count: str) -> None:
+        self.world.policies = replace(self.world.policies, max_replicas=int(count))
 
     def _runtime(self, seconds: str) -> None:
         self.world.runtime = float(seconds)
 
     def _send(self, pool: str, count: str) -> None:
         self.world.send(pool, int(count))
+
+    def _eta(self, pool: str, count: str, seconds: str) -> None:
+        self.world.send_later(pool, int(count), self.world.now + float(seconds))
 
     def _run(self, seconds: str) -> Iterator[str]:
         before = len(self.world.records)
@@ -94,8 +132,29 @@ class Stage:
     def _restart(self) -> None:
         self.world.crash_daemon()
 
+    def _broker(self, health: str) -> None:
+        self.world.broker = Health(health)
+
+    def _turned(self, _: str, *words: str) -> None:
+        self.world.broker_says = " ".join(words)
+
+    def _let(self, _: str) -> None:
+        self.world.broker_says = ""
+
+    def _hide(self, pool: str) -> None:
+        self.world.hidden.add(pool)
+
+    def _show(self, pool: str) -> None:
+        self.world.hidden.remove(pool)
+
     def _kill(self, pool: str) -> None:
         self.world.kill_worker(self.world.alive(pool)[0].name)
+
+    def _lose(self, pool: str) -> None:
+        self.world.lose_worker(self.world.alive(pool)[0].name)
+
+    def _explain(self, pool: str) -> tuple[str, ...]:
+        return waterfall(next(p for p in self.world.records[-1].decision.pools if p.pool == pool))
 
     def _pause(self, pool: str, direction: str, seconds: str = "") -> None:
         self._order(OrderKind.PAUSE, pool, seconds, direction=Direction(direction))
@@ -119,6 +178,18 @@ class Stage:
     def _end(self) -> Iterator[str]:
         world = self.world
         yield f"sent {world.sent}, done {world.done}, workers {len(world.workers)}, longest wait {max(world.waits, default=0.0):.1f} s"
+
+
+def _damping(given: dict[str, str], way: str, default: str, stabilization: float | None) -> Damping:
+    """How one direction is slowed down."""
+    step = given.get(f"{way}_step", default)
+    return Damping(
+        max_step=int(step) if step.isdigit() else None,
+        max_step_percent=float(step[:-1]) if step.endswith("%") else None,
+        period_seconds=float(given.get(f"{way}_period", 0)),
+        cooldown_seconds=float(given.get(f"{way}_cooldown", 0)),
+        stabilization_seconds=stabilization,
+    )
 
 
 def played(scenario: Path) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from stage import played
+
+from autoscaler.policy.reasons import Reason
 
 HERE = Path(__file__).parent
 
@@ -18,3 +21,11 @@ def test_scenario(scenario: Path, request: pytest.FixtureRequest) -> None:
         scenario.write_text(now)
 
     assert scenario.read_text() == now
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_is_rehearsed(reason: Reason) -> None:
+    """Some transcript shows a step with this code: write a scenario with `explain POOL` where it holds, and run with --rewrite."""
+    step = re.compile(rf"^    \w+ +\d+ -> \d+ +{reason} ", re.MULTILINE)
+
+    assert any(step.search(scenario.read_text()) for scenario in HERE.glob("*.txt"))
