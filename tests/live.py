@@ -50,9 +50,11 @@ def a_redis(home: Path, *options: str) -> Iterator[str]:
     port = free_port()
     base = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(home)]
     with subprocess.Popen([redis_binary(), *base, *options], stdout=subprocess.DEVNULL) as server:
-        until(lambda: _listens(port))
-        yield f"redis://127.0.0.1:{port}/0"
-        server.kill()
+        try:
+            until(lambda: _listens(port))
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            server.kill()
 
 
 def _listens(port: int) -> bool:

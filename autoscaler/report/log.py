@@ -139,6 +139,9 @@ class LogReporter:
         asked, self._leaving = self._leaving | leaving, leaving
         for source in record.observation.sources:
             self._tell_source(source)
+        choice = record.decision.brokers
+        if choice.is_failover:
+            self._log.warning("broker_changed", broker=choice.active, before=choice.before, why=choice.why)
         for pool in record.decision.pools:
             self._tell_pool(pool, [o for o in record.outcomes if o.action.pool == pool.pool], record.at)
         for outcome in record.outcomes:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ class House:
 
     def __init__(self, folder: Path, redis_url: str) -> None:
         self.folder, self.redis_url = folder, redis_url
+        self.worker_urls: tuple[str, ...] = (redis_url,)
+        """Brokers that workers of this house are started for."""
         self.config = folder / "config.yaml"
         self.port, self.flower_port = free_port(), free_port()
         self.daemon: subprocess.Popen[bytes] | None = None
@@ -57,7 +60,7 @@ class House:
             self.flower = subprocess.Popen(command, env=env, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT)
         until(lambda: _answers(f"http://127.0.0.1:{self.flower_port}/healthcheck"), 30)
 
-    def write(self, pools: dict[str, Any], *, brokers: bool = True, flower: str | None = None, **top: Any) -> None:
+    def write(self, pools: dict[str, Any], *, brokers: bool | list[dict[str, str]] = True, flower: str | None = None, **top: Any) -> None:
         """Write `config.yaml`, by renaming over, as editors do."""
         settings: dict[str, Any] = {
             "interval": "1s",
@@ -70,14 +73,14 @@ class House:
             **top,
         }
         if brokers:
-            settings["brokers"] = [{"name": "primary", "url": self.redis_url}]
+            settings["brokers"] = brokers if isinstance(brokers, list) else [{"name": "primary", "url": self.redis_url}]
         fresh = self.config.with_suffix(".new")
         fresh.write_text(yaml.safe_dump(settings))
         fresh.rename(self.config)
 
-    def start_daemon(self, *options: str) -> None:
+    def start_daemon(self, *options: str, command: Sequence[str] = (sys.executable, "-m", "autoscaler")) -> None:
         """`autoscaler run`, as a user would."""
-        command = [sys.executable, "-m", "autoscaler", "run", "-c", str(self.config), *options]
+        command = [*command, "run", "-c", str(self.config), *options]
         with (self.folder / "daemon.log").open("ab") as log:
             self.daemon = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
         until(lambda: _answers(f"{self.url}/readyz") or self.daemon.poll() is not None, 30)
@@ -119,7 +122,7 @@ class House:
         for environ in Path("/proc").glob("[0-9]*/environ"):
             with contextlib.suppress(OSError):
                 pairs = environ.read_bytes().split(b"\0")
-                mine = f"CELERY_BROKER_URL={self.redis_url}".encode() in pairs
+                mine = any(f"CELERY_BROKER_URL={url}".encode() in pairs for url in self.worker_urls)
                 name = next((p.partition(b"=")[2].decode() for p in pairs if p.startswith(b"AUTOSCALER_REPLICA=")), None)
                 pid = int(environ.parent.name)
                 if mine and name and os.getpgid(pid) == pid:
@@ -130,9 +133,14 @@ class House:
 
     def send(self, queue: str, count: int, seconds: float, first: int = 0) -> None:
         """Publish tasks that take so long."""
+        self.send_to(self.redis_url, queue, count, seconds, first)
+
+    @staticmethod
+    def send_to(url: str, queue: str, count: int, seconds: float, first: int = 0) -> None:
+        """The same, on this broker; raises where it does not take them."""
         import taskapp
 
-        with taskapp.app.connection_for_write(self.redis_url) as connection:
+        with taskapp.app.connection_for_write(url) as connection:
             for number in range(first, first + count):
                 taskapp.work.apply_async((number, seconds), queue=queue, connection=connection)
 

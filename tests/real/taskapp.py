@@ -12,6 +12,7 @@ from celery import Celery
 from autoscaler.contrib.celery import serve_worker_metrics
 
 BROKER = os.environ.get("CELERY_BROKER_URL", "memory://")
+TRACES = os.environ.get("TASKAPP_TRACES", BROKER)
 
 app = Celery("taskapp", broker=BROKER)
 app.conf.update(
@@ -28,7 +29,7 @@ serve_worker_metrics(app)
 @app.task(bind=True)
 def work(self, number: int, seconds: float) -> None:
     """Take some time; the lists `started` and `finished` say how often that happened to which task."""
-    with redis.Redis.from_url(BROKER) as client:
+    with redis.Redis.from_url(TRACES) as client:
         client.rpush("started", json.dumps([number, time.time(), self.request.hostname]))
         time.sleep(seconds)
         client.rpush("finished", json.dumps([number, time.time(), self.request.hostname]))

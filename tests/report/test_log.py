@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 import structlog
-from telling import NOW, a_bad_end, a_decision, a_record, a_replica, a_source, a_step, a_view, an_action, an_outcome
+from telling import NOW, a_bad_end, a_decision, a_failover, a_record, a_replica, a_source, a_step, a_view, an_action, an_outcome
 
 from autoscaler.config.models import LogSettings
 from autoscaler.model import ActionKind, Drain, Exit, Memory, Outcome, PoolMemory, Record, Result
@@ -228,6 +228,14 @@ def test_sources_are_told_when_they_change(log: Log) -> None:
     assert [e["event"] for e in events] == ["source_up", "source_down", "source_up"]
     assert events[1]["level"] == "warning"
     assert events[1]["detail"] == down.detail
+
+
+def test_a_failover_is_a_warning(log: Log) -> None:
+    """Told once, with the broker that took over and why."""
+    (event,) = [e for e in told(log, a_failover(), a_failover(just_now=False)) if e["level"] == "warning"]
+
+    assert ("broker_changed", "fallback", "primary") == (event["event"], event["broker"], event["before"])
+    assert "used up its quota" in event["why"]
 
 
 def test_a_failed_action_is_a_warning(log: Log) -> None:
