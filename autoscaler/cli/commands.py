@@ -144,6 +144,7 @@ def history(pool: str | None, url: str, form: str, limit: int) -> None:
 @click.option("--boot-spread", default=0.0, show_default=True, type=click.FloatRange(0, 1), help="Share of it left to chance.")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same result.")
 @click.option("--rivals", is_flag=True, help="Other autoscalers on the same trace, too: KEDA, Knative, latency steppers, Dask, AWS, ...")
+@click.option("--plot", type=click.File("w", "utf-8", lazy=False, atomic=True), help="Draw backlog, workers and waits: an SVG file.")
 @format_option
 def simulate(config: Path, form: str, **asked: Any) -> None:
     """A trace of tasks under this configuration, on simulated time: what it costs, how long tasks wait."""

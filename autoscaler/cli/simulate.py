@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -14,6 +15,7 @@ from autoscaler.config.load import load
 from autoscaler.config.units import seconds
 from autoscaler.sim.arrivals import load_trace
 from autoscaler.sim.chart import picture, table, verdict
+from autoscaler.sim.plot import plot
 from autoscaler.sim.rivals.catalog import CATALOG
 from autoscaler.sim.simulate import policies_of, simulate
 from autoscaler.sim.standings import standings, summary
@@ -30,6 +32,7 @@ class Asked:
     boot_spread: float
     seed: int
     rivals: bool
+    plot: TextIO | None
 
 
 def simulate_trace(config: Path, asked: Asked, *, as_json: bool) -> None:
@@ -39,6 +42,8 @@ def simulate_trace(config: Path, asked: Asked, *, as_json: bool) -> None:
         raise click.BadParameter(f"{asked.pool!r} is no pool of {config}: it has {', '.join(settings.pools)}", param_hint="--pool")
     boot, trace = Boot(_seconds(asked.boot, "--boot"), asked.boot_spread), load_trace(asked.trace)
     result = simulate(policies_of(settings, asked.pool), trace, boot, asked.seed, _told(CATALOG) if asked.rivals else ())
+    if asked.plot is not None:
+        asked.plot.write(plot(result, asked.pool, asked.trace.name, boot.mean_seconds))
     if as_json:
         rows = [score.plain() for score in result.scores]
         click.echo(json.dumps({"trace": str(asked.trace), "pool": asked.pool, "results": rows}, indent=2))

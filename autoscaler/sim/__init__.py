@@ -10,6 +10,8 @@
     simulate  one trace under one pool's settings: all of these
     chart     the rows as a table, the run as a picture
     standings the table with the rivals
+    columns   a run in columns of equal time
+    plot      those columns as a drawing
 
 The past under another configuration, from the journal or a file:
 

@@ -78,6 +78,17 @@ def test_rivals_come_after_the_bounds(desk):
     assert all(len(line) <= 80 for line in said.splitlines())
 
 
+def test_plot_is_written_whole(desk):
+    """The file holds the drawing; where it cannot be written that is said before anything is simulated."""
+    drawing = desk / "out.svg"
+    assert ask(desk, "--plot", str(drawing)).exit_code == 0
+    assert drawing.read_text().startswith("<svg ")
+    assert drawing.read_text().endswith("</svg>\n")
+    answer = ask(desk, "--plot", str(desk / "none" / "out.svg"))
+    assert answer.exit_code == 2
+    assert "none" in answer.stderr
+
+
 def test_text_is_for_people(desk):
     """A table, two rows of blocks and a sentence; it fits a terminal of eighty columns."""
     said = ask(desk).stdout
