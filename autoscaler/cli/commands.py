@@ -3,48 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from autoscaler import __version__
+from autoscaler.cli.hand import STEERING
 from autoscaler.cli.kinds import DURATION
+from autoscaler.cli.options import DEFAULT_URL, asks_daemon, config_option, format_option, pool_argument, pool_or_none
 from autoscaler.errors import AutoscalerError, ConfigError, LockHeld
 
 INVALID_CONFIG = 78
 LOCK_HELD = 75
 PLAN_HAS_CHANGES = 3
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-config_option = click.option(
-    "--config", "-c", "config", envvar="AUTOSCALER_CONFIG", default="./config.yaml", show_default=True,
-    type=click.Path(path_type=Path), help="The configuration file.",
-)  # fmt: skip
-format_option = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-
-
-def _address(_ctx: click.Context, _option: click.Parameter, config: Path | None) -> None:
-    """`-c` on a command that asks the daemon: the address that this file tells it to listen on."""
-    if config is not None and "AUTOSCALER_URL" not in os.environ:
-        from autoscaler.config.load import load
-
-        host, _, port = load(config, os.environ).api.listen.rpartition(":")
-        os.environ["AUTOSCALER_URL"] = f"http://{'127.0.0.1' if host in ('', '0.0.0.0', '[::]') else host}:{port}"  # noqa: S104 - compared, not bound
-
-
-def asks_daemon(command: F) -> F:
-    """Options of every command that asks the running daemon."""
-    url = click.option("--url", envvar="AUTOSCALER_URL", default="http://127.0.0.1:8090", show_default=True, help="The daemon's address.")
-    config = click.option(
-        "--config", "-c", callback=_address, is_eager=True, expose_value=False, type=click.Path(path_type=Path),
-        help="The configuration file whose daemon is asked.",
-    )  # fmt: skip
-    return format_option(url(config(command)))
 
 
 class Commands(click.Group):
@@ -110,30 +83,45 @@ def plan(config: Path, form: str) -> None:
 @click.option("--watch", is_flag=True, help="Again every two seconds.")
 def status(url: str, form: str, watch: bool) -> None:
     """What runs, what waits, and why."""
-    from autoscaler.cli.ask import show_status
+    from autoscaler.cli.status import show_status
 
     show_status(url, as_json=form == "json", watch=watch)
 
 
 @cli.command()
-@click.argument("pool")
+@pool_argument
 @asks_daemon
 def explain(pool: str, url: str, form: str) -> None:
-    """The last decision about POOL, step by step."""
-    from autoscaler.cli.ask import show_explanation
+    """The last decision about POOL as a waterfall with its numbers, and what would change it."""
+    from autoscaler.cli.explain import show_explanation
 
     show_explanation(url, pool, as_json=form == "json")
 
 
 @cli.command()
-@click.argument("pool", required=False)
+@pool_or_none
 @asks_daemon
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many.")
 def history(pool: str | None, url: str, form: str, limit: int) -> None:
-    """The latest decisions that said something new."""
-    from autoscaler.cli.ask import show_history
+    """The latest decisions that said something new, and what people ordered, below the last hour as curves."""
+    from autoscaler.cli.history import show_history
 
     show_history(url, pool, limit, as_json=form == "json")
+
+
+for command in STEERING:
+    cli.add_command(command)
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """The script that completes commands, options and pools in SHELL; the last lines of docs/cli.md say where it goes."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None, "click knows these shells"
+    click.echo(kind(cli, {}, "autoscaler", "_AUTOSCALER_COMPLETE").source())
 
 
 @cli.command()
@@ -184,7 +172,7 @@ def version() -> None:
 
 
 @cli.command()
-@click.option("--url", envvar="AUTOSCALER_URL", default="http://127.0.0.1:8090", show_default=True)
+@click.option("--url", envvar="AUTOSCALER_URL", default=DEFAULT_URL, show_default=True, help="The daemon's address.")
 def healthcheck(url: str) -> None:
     """Whether the loop is alive; answered with the standard library only."""
     from autoscaler.cli.healthcheck import healthcheck as probe
@@ -193,7 +181,7 @@ def healthcheck(url: str) -> None:
 
 
 @cli.command()
-@click.option("--fleet", type=click.Choice(["process", "docker"]), default="process", show_default=True)
+@click.option("--fleet", type=click.Choice(["process", "docker"]), default="process", show_default=True, help="Where workers run.")
 @click.option("--tasks", default=240, show_default=True, type=click.IntRange(1, 100_000), help="Tasks to send in all.")
 @click.option("--image", default=None, help="Worker image for --fleet docker; otherwise that of examples/worker.")
 def demo(fleet: str, tasks: int, image: str | None) -> None:

@@ -180,9 +180,9 @@ class Window:
     def orders(self, request: Request) -> Response:
         """What stands now, and the latest orders of one pool or of all, newest first."""
         asked = request.query_params.get("pool")
-        if asked is not None and asked not in self.snapshot().policies.pools:
-            raise no_such_pool(self.snapshot(), asked)
         rows = self._doors.ordered(asked, _whole(request, "limit", LIMIT_DEFAULT, LIMIT_MAX))
+        if not rows and asked is not None and asked not in self.snapshot().policies.pools:
+            raise no_such_pool(self.snapshot(), asked)
         standing = [order for name, orders in self._doors.standing().items() for order in orders if asked in (None, name)]
         return _json({"standing": standing, "given": rows})
 

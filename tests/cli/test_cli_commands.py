@@ -12,16 +12,34 @@ from pathlib import Path
 
 import pytest
 
+ORDER = {
+    "kind": "pause", "pool": "mail", "at": 1_790_000_000.0, "by": "anna", "why": "the move", "until": None, "direction": "up",
+    "replicas": 0, "worker": "", "tasks": 0,
+}  # fmt: skip
 POOL = {
-    "pool": "mail", "backlog": None, "busy": None, "slots": 4, "current": 1, "desired": 2, "min": 0, "max": 9, "why": "mail 1 -> 2: x",
-    "steps": [{"rule": "demand", "before": 1, "after": 2, "reason": "Demand", "because": "9 waiting"}],
-    "foresight": {"words": "up at 3 waiting"},
+    "pool": "mail", "backlog": None, "oldest_wait_seconds": 4.0, "busy": None, "slots": 4, "current": 1, "desired": 2, "min": 0, "max": 9,
+    "why": "mail 1 -> 2: x", "replicas": {"ready": 1, "starting": 2, "draining": 1, "lost": 0, "stopping": 0, "foreign": 0},
+    "steps": [
+        {"rule": "demand", "before": 1, "after": 3, "reason": "Demand", "because": "9 waiting"},
+        {"rule": "bounds", "before": 3, "after": 2, "reason": "TooManyReplicas", "because": "replicas.max is 2"},
+    ],
+    "foresight": {"words": "up at 3 waiting"}, "orders": [ORDER],
+    "actions": [{"kind": "start", "replica": "a-mail-2", "because": "9 waiting"}],
     "workers": [{"name": "a-mail-1", "phase": "ready", "age_seconds": 5.0, "running": None, "slots": 4}],
 }  # fmt: skip
+TOTALS = {"replicas": 1, "max_replicas": 20, "backlog": None, "busy": 3, "slots": 4}
+STATUS = {
+    "version": "0.1.0", "now": 1_790_000_060.0, "started_at": 1_790_000_000.0, "last_tick_at": 1_790_000_058.0, "dry_run": False,
+    "trouble": ["flower: it is away"], "totals": TOTALS, "pools": [POOL],
+}  # fmt: skip
+DECISION = {"id": 1, "at": 1_790_000_000.0, "pool": "mail", "why": "mail 1 -> 2: x"}
+CURVE = [{"at": at, "backlog": backlog, "ready": 1, "starting": at} for at, backlog in enumerate((0, None, 7))]
 ANSWERS = {
-    "/api/v1/status": {"dry_run": False, "trouble": ["flower: it is away"], "pools": [POOL]},
+    "/api/v1/status": STATUS,
     "/api/v1/pools/mail": POOL,
-    "/api/v1/pools/mail/decisions": {"pool": "mail", "decisions": [{"at": 1_790_000_000.0, "why": "mail 1 -> 2: x"}]},
+    "/api/v1/pools/mail/decisions": {"pool": "mail", "decisions": [DECISION]},
+    "/api/v1/orders": {"standing": [ORDER], "given": [{"id": 1, "told": "paused (up) by anna: the move", **ORDER, "at": 1_790_000_001.0}]},
+    "/api/v1/history": {"since": 0.0, "step": 60.0, "pools": {"mail": CURVE}},
     "/healthz": {"alive": True},
 }
 
@@ -68,8 +86,11 @@ def test_status_shows_unknown_as_a_question(daemon: int) -> None:
     shown = run("status", "--url", f"http://127.0.0.1:{daemon}")
 
     assert shown.returncode == 0
+    assert "autoscaler 0.1.0, up 1m, last tick 2s ago: 1 of 20 replicas, ? waiting, 3 of 4 slots busy" in " ".join(shown.stdout.split())
     assert "! flower: it is away" in shown.stdout
     assert "?/4" in shown.stdout
+    assert "█▒▒░" in shown.stdout
+    assert "mail: paused (up) by anna: the move" in shown.stdout
 
 
 def test_explain_ends_with_what_would_change_it(daemon: int) -> None:
@@ -77,15 +98,30 @@ def test_explain_ends_with_what_would_change_it(daemon: int) -> None:
     lines = run("explain", "mail", "--url", f"http://127.0.0.1:{daemon}").stdout.splitlines()
 
     assert lines[0] == "mail 1 -> 2: x"
+    assert "  ? waiting; ? of 4 slots busy; 1 replicas, 2 wanted, from 0 to 9" in lines
+    assert "  demand  1 -> 3  █▓▓  Demand           9 waiting" in lines
+    assert "  bounds  3 -> 2  ██░  TooManyReplicas  replicas.max is 2" in lines
+    assert "  ordered: paused (up) by anna: the move" in lines
+    assert "  doing: start a-mail-2: 9 waiting" in lines
     assert "  then: up at 3 waiting" in lines
     assert "running ?/4" in lines[-1]
 
 
 def test_history_as_json(daemon: int) -> None:
-    """The rows as the daemon has them."""
+    """The rows as the daemon has them, decisions and orders in the order of time."""
     rows = json.loads(run("history", "--format", "json", "--url", f"http://127.0.0.1:{daemon}").stdout)
 
-    assert rows == ANSWERS["/api/v1/pools/mail/decisions"]["decisions"]
+    assert [row["type"] for row in rows] == ["decision", "order"]
+    assert rows[0] == {"type": "decision", **DECISION}
+
+
+def test_history_begins_with_the_last_hour(daemon: int) -> None:
+    """What waited and how many replicas there were, as curves; then what was decided and ordered."""
+    lines = run("history", "mail", "--url", f"http://127.0.0.1:{daemon}").stdout.splitlines()
+
+    assert lines[0] == "mail             waiting  ▁ █  at most 7, now 7"
+    assert lines[1] == "mail             replicas ▃▆█  at most 3, now 3"
+    assert [line[21:] for line in lines[2:]] == ["mail 1 -> 2: x", "mail paused (up) by anna: the move"]
 
 
 def test_an_unknown_pool_is_said_in_words(daemon: int) -> None:

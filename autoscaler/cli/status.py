@@ -1,0 +1,104 @@
+"""`autoscaler status`: everything at this moment as a table, once or live."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from autoscaler.cli.ask import ask
+from autoscaler.cli.marks import order, phases, shown
+from autoscaler.errors import AutoscalerError
+from autoscaler.report.sentence import seconds
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+WATCH_SECONDS = 2.0
+PATH = "/api/v1/status"
+
+
+def show_status(url: str, *, as_json: bool, watch: bool) -> None:
+    """One look at everything, or one every two seconds until interrupted; as JSON one line for each look."""
+    if watch:
+        _watch(url, as_json=as_json)
+    elif as_json:
+        click.echo(json.dumps(ask(url, PATH), indent=2))
+    else:
+        from rich.console import Console
+
+        Console().print(view(ask(url, PATH)))
+
+
+def _watch(url: str, *, as_json: bool) -> None:
+    """Until interrupted; a daemon that is away for a while is waited for, in words."""
+    from rich.live import Live
+
+    try:
+        if as_json:
+            while True:
+                click.echo(json.dumps(ask(url, PATH)))
+                time.sleep(WATCH_SECONDS)
+        with Live(auto_refresh=False, vertical_overflow="visible") as live:
+            while True:
+                live.update(_look(url), refresh=True)
+                time.sleep(WATCH_SECONDS)
+    except KeyboardInterrupt:
+        return
+
+
+def _look(url: str) -> RenderableType:
+    from rich.text import Text
+
+    try:
+        return view(ask(url, PATH))
+    except AutoscalerError as error:
+        return Text(f"! {error}", style="red")
+
+
+def view(status: dict[str, Any]) -> RenderableType:
+    """The status: what all is about in one line, what is wrong, the pools, what was ordered."""
+    from rich.console import Group
+    from rich.text import Text
+
+    lines = [Text(headline(status), style="bold")]
+    lines += [Text("dry run: nothing is changed", style="yellow")] if status["dry_run"] else []
+    lines += [Text(f"! {text}", style="red") for text in status["trouble"]]
+    orders = [Text(f"{pool['pool']}: {order(told, status['now'])}", style="cyan") for pool in status["pools"] for told in pool["orders"]]
+    return Group(*lines, _table(status["pools"]), *orders)
+
+
+def headline(status: dict[str, Any]) -> str:
+    """The whole daemon in one line."""
+    totals, last = status["totals"], status["last_tick_at"]
+    ago = "no tick yet" if last is None else f"last tick {seconds(status['now'] - last)} ago"
+    return (
+        f"autoscaler {status['version']}, up {seconds(status['now'] - status['started_at'])}, {ago}: "
+        f"{shown(totals['replicas'])} of {totals['max_replicas']} replicas, {shown(totals['backlog'])} waiting, "
+        f"{shown(totals['busy'])} of {shown(totals['slots'])} slots busy"
+    )
+
+
+def _table(pools: list[dict[str, Any]]) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, right in (("pool", 0), ("waiting", 1), ("wait", 1), ("busy", 1), ("now", 1), ("want", 1), ("min-max", 1), ("replicas", 0)):
+        table.add_column(name, justify="right" if right else "left", no_wrap=True)
+    table.add_column("why")
+    for pool in pools:
+        wait = pool["oldest_wait_seconds"]
+        busy, bounds = f"{shown(pool['busy'])}/{shown(pool['slots'])}", f"{pool['min']}-{pool['max']}"
+        told = [
+            shown(pool["backlog"]),
+            "?" if wait is None else seconds(wait),
+            busy,
+            shown(pool["current"]),
+            shown(pool["desired"]),
+            bounds,
+        ]
+        table.add_row(Text(pool["pool"]), *told, phases(pool["replicas"]), Text(pool["why"]))
+    return table
