@@ -230,6 +230,7 @@ class PoolSettings(Part):
             start_timeout_seconds=self.start.timeout,
             drain_timeout_seconds=self.drain.timeout,
             kill_on_drain_timeout=self.drain.on_timeout == "kill",
+            spec=self.worker.hash,
         )
 
     def bounds_at(self, now: float) -> tuple[int, int, str]:

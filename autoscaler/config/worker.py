@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -122,7 +123,9 @@ class WorkerSpec(Part):
     def _networks(cls, value: Any) -> Any:
         return tuple(value) if isinstance(value, dict) else value
 
-    @property
+    @cached_property
     def hash(self) -> str:
-        """Twelve hex digits that change when anything about the worker changes."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:12]
+        """Twelve hex digits that change when anything about the worker changes; what is as by default has no part in them, so that a
+        version with more keys does not replace every worker."""
+        written = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+        return hashlib.sha256(written.encode()).hexdigest()[:12]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from autoscaler.fleet.docker_spec import BROKER, METRICS_PORT, POOL, SPEC
+from autoscaler.fleet.docker_spec import BROKER, IMAGE, METRICS_PORT, POOL, SPEC
 from autoscaler.model import Container, ContainerState
 
 _STATES = {"created": ContainerState.CREATED} | dict.fromkeys(("exited", "dead", "removing"), ContainerState.EXITED)
@@ -30,8 +30,17 @@ def container_of(entry: Mapping[str, Any]) -> Container:
         spec=labels.get(SPEC, ""),
         exit_code=exit_code(entry.get("Status", "")) if state is ContainerState.EXITED else None,
         metrics=_metrics(entry, labels.get(METRICS_PORT)) if state is ContainerState.RUNNING else None,
+        image_moved=_image_moved(entry, labels.get(IMAGE)),
         broker=labels.get(BROKER, ""),
     )
+
+
+def _image_moved(entry: Mapping[str, Any], asked_for: str | None) -> bool:
+    """Whether the name that the image was asked for by stands for another image by now.
+
+    The engine then shows the container's image by its id. It does so, too, when the name is gone; then a new start will say that.
+    """
+    return bool(asked_for) and asked_for != entry.get("Image") == entry.get("ImageID")
 
 
 def exit_code(status: str) -> int | None:

@@ -22,6 +22,8 @@ SPEC = "autoscaler.spec"
 BROKER = "autoscaler.broker"
 METRICS_PORT = "autoscaler.metrics_port"
 STOP_SIGNAL = "autoscaler.stop_signal"
+IMAGE = "autoscaler.image"
+"""The image by the name it was asked for: the engine's list shows an id instead as soon as the name stands for another image."""
 
 NAMING = ("CELERY_WORKER_HOSTNAME", "AUTOSCALER_REPLICA", "AUTOSCALER_POOL")
 """Variables that say who a worker is: the worker's own environment never wins over these."""
@@ -85,6 +87,7 @@ def labels(pool: str, instance: str, worker: WorkerSpec, broker: str = "") -> di
         POOL: pool,
         SPEC: worker.hash,
         STOP_SIGNAL: worker.stop_signal,
+        IMAGE: worker.image or "",
         # An image updater that replaced a worker would interrupt its task: a changed image is rolled by draining.
         "com.centurylinklabs.watchtower.enable": "false",
     }

@@ -32,6 +32,8 @@ class Replica:
     """How long it would have been heard and was not, since its start; looks that would not have shown it do not count."""
     start_failed: bool = False
     """It was not heard within the start timeout, though it would have been: it is to leave, and holds no place any more."""
+    outdated: bool = False
+    """It was started from another spec or image than a new one would be."""
     started: int | None = None
     """Tasks begun since the worker's start, None where nobody counts them."""
     finished: int | None = None

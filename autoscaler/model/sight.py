@@ -63,6 +63,8 @@ class Container:
     exit_code: int | None = None
     metrics: str | None = None
     """`host:port` of the worker's own /metrics page, None where it has none."""
+    image_moved: bool = False
+    """The name of its image stands for another image by now: a new start would get that one."""
     broker: str = ""
     """The broker that it was started for, empty where none was configured then."""
 

@@ -68,6 +68,8 @@ class PoolPolicy:
     start_timeout_seconds: float = 60.0
     drain_timeout_seconds: float = 1800.0
     kill_on_drain_timeout: bool = False
+    spec: str = ""
+    """Hash of the worker spec that new replicas are started from; empty where it is not known, and then nobody is out of date."""
     schedule: str = ""
     """Which schedule has set the bounds at this moment, in words; empty outside of all schedules."""
     removed: bool = False

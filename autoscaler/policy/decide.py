@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autoscaler.model import Decision, Memory, Observation, Policies, PoolDecision, PoolMemory, PoolPolicy, PoolView, Step
-from autoscaler.policy import pace, rules, steering
+from autoscaler.policy import pace, rolling, rules, steering
 from autoscaler.policy.budget import share
 from autoscaler.policy.demand import demand
 from autoscaler.policy.failover import choose
@@ -28,6 +28,7 @@ RULES: tuple[Callable[[Proposal], Step | None], ...] = (
     rules.refusal,
     rules.backoff,
     rules.bounds,
+    rolling.rolling,
 )
 """What happens to a recommendation, in this order. Before it: demand, activation, wake; after it: the cap over all pools."""
 

@@ -205,6 +205,7 @@ def _replica(container: Container, policy: PoolPolicy, all_seen: Census, past: _
         said_offline=said_offline,
         unheard_seconds=unheard,
         start_failed=phase is Phase.LOST and unheard >= policy.start_timeout_seconds,
+        outdated=container.image_moved or (bool(policy.spec) and container.spec != policy.spec),
         started=known(voice.started) if voice else None,
         finished=known(voice.finished) if voice else None,
         broker=container.broker,

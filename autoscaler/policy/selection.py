@@ -1,6 +1,6 @@
 """Which replicas to start, drain, kill and remove, once the count is known.
 
-Victims: not yet ready first, then idle, then the least busy, then the youngest. Nobody is asked to leave twice.
+Victims: those of an earlier spec first, then not yet ready ones, idle ones, the least busy, the youngest. Nobody is asked twice.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from autoscaler.model import (
     PoolView,
     Replica,
 )
+from autoscaler.policy.rolling import in_place, surge
 from autoscaler.policy.rules import Proposal, startable
 from autoscaler.policy.steering import sent_home
 
@@ -31,7 +32,7 @@ def actions(p: Proposal, instance: str) -> tuple[Action, ...]:
     leaving = (*_kills(p), *_unsent(p)) if p.memory.drains else ()
     ordered = sent_home(p) if p.view.orders else ()
     change = _starts(p, instance) if p.count > p.current else _drains(p) if p.count < p.current else ()
-    everything = (*_removals(p.view), *leaving, *ordered, *_failed_starts(p), *change)
+    everything = (*_removals(p.view), *leaving, *ordered, *_failed_starts(p), *change, *_replaced_in_place(p))
     return tuple([replace(action, broker=p.policy.broker) for action in everything]) if p.policy.broker else everything
 
 
@@ -65,24 +66,40 @@ def _failed_starts(p: Proposal) -> tuple[Action, ...]:
     )
 
 
+def _replaced_in_place(p: Proposal) -> tuple[Action, ...]:
+    """Old workers at `replicas.max`: drained first, and their places filled from the next look on."""
+    chosen = sorted((r for r in in_place(p) if r.container_id), key=_cost)[: surge(p)]
+    because = "of an earlier spec or image, and replicas.max leaves no room for its replacement beside it"
+    return tuple(Action(ActionKind.DRAIN, p.policy.name, r.name, r.container_id, because) for r in chosen)
+
+
 def _drains(p: Proposal) -> tuple[Action, ...]:
     victims = sorted((r for r in p.view.serving if r.container_id), key=_cost)
     chosen = victims[: p.current - p.count]
     return tuple(Action(ActionKind.DRAIN, p.policy.name, r.name, r.container_id, why_chosen(r)) for r in chosen)
 
 
-def _cost(replica: Replica) -> tuple[int, int, float]:
-    """What a stop would disturb: nothing, an idle one, a busy one (by its load), one nobody can speak for; older ones cost more."""
+def _cost(replica: Replica) -> tuple[bool, int, int, float]:
+    """What a stop would disturb: nothing, an idle one, a busy one (by its load), one nobody can speak for; older ones cost more.
+
+    One of an earlier spec goes before all others: it would have to go anyway, and a new one in its place would be a roll without end.
+    """
     load = (replica.running or 0) + replica.reserved + replica.scheduled
     if replica.running is None:
-        return (3, 0, -replica.since)
-    if replica.phase is Phase.STARTING and load == 0:
-        return (0, 0, -replica.since)
-    return (2 if load else 1, load, -replica.since)
+        kind, load = 3, 0
+    elif replica.phase is Phase.STARTING and load == 0:
+        kind = 0
+    else:
+        kind = 2 if load else 1
+    return (not replica.outdated, kind, load, -replica.since)
 
 
 def why_chosen(replica: Replica) -> str:
     """Why this replica and not another, in words."""
+    return ("of an earlier spec or image, and " if replica.outdated else "") + _why_of_its_kind(replica)
+
+
+def _why_of_its_kind(replica: Replica) -> str:
     if replica.running is None:
         return "nobody says what it runs, and no other is left to choose"
     if replica.phase is Phase.STARTING and not replica.running:

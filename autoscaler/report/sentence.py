@@ -27,6 +27,7 @@ _DEMAND = {
     Reason.UNACKNOWLEDGED,
     Reason.WOKEN,
     Reason.POOL_REMOVED,
+    Reason.ROLLING,
 }
 LIMITS: tuple[str, ...] = tuple(reason.value for reason in Reason if reason not in _DEMAND)
 """Reasons that hold a count back from what the work alone asks for; the others say what the work asks for."""

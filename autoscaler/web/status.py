@@ -266,7 +266,7 @@ def _queue(queue: QueueSight, now: float) -> dict[str, Any]:
 
 def _worker(replica: Replica, now: float) -> dict[str, Any]:
     facts = to_plain(replica)
-    kept = {key: facts[key] for key in ("name", "phase", "running", "reserved", "scheduled", "slots", "broker")}
+    kept = {key: facts[key] for key in ("name", "phase", "running", "reserved", "scheduled", "slots", "outdated", "broker")}
     return {**kept, "age_seconds": max(0.0, now - replica.since)}
 
 

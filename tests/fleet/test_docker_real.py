@@ -184,3 +184,23 @@ def test_check(docker_fleet: DockerFleet, docker_client: docker.APIClient) -> No
 
     assert [text.split(":")[0] for text in problems] == ["pool bad", "pool bad"]
     assert before == docker_client.containers(all=True, quiet=True)
+
+
+def test_an_image_of_another_content(docker_fleet: DockerFleet, docker_client: docker.APIClient) -> None:
+    """A tag that was built anew tells of the workers that still run the old image, in the list itself, without another request."""
+    tag = f"test-{uuid.uuid4().hex[:8]}"
+    docker_client.tag(IMAGE, tag, "1")
+    worker = docker_worker(image=f"{tag}:1")
+    old, new = (f"test-web-{uuid.uuid4().hex[:6]}" for _ in range(2))
+    docker_fleet.start(old, "web", worker, {})
+    assert not docker_fleet.containers()[0].image_moved
+
+    changed = docker_client.create_container(IMAGE, ["true"])
+    docker_client.commit(changed["Id"], tag, "1", changes='LABEL changed="yes"')
+    docker_client.remove_container(changed["Id"])
+    docker_fleet.start(new, "web", worker, {})
+
+    assert {c.name: c.image_moved for c in docker_fleet.containers()} == {old: True, new: False}
+    for container in docker_fleet.containers():
+        docker_client.remove_container(container.id, force=True)
+    docker_client.remove_image(f"{tag}:1", force=True)

@@ -57,6 +57,7 @@ class Worker:
     killed_busy: int = 0
     hangs: bool = False
     """It never comes to work; told to leave, it goes."""
+    spec: str = "spec"
     end: Exit = field(default_factory=lambda: Exit(0))
     """How it ended, or will."""
 
@@ -216,7 +217,7 @@ class World:
     def _container(worker: Worker) -> Container:
         state = ContainerState.RUNNING if worker.ended is None else ContainerState.EXITED
         code = None if worker.ended is None else worker.end.code
-        return Container(f"id-{worker.name}", worker.name, worker.pool, state, worker.created, "spec", code)
+        return Container(f"id-{worker.name}", worker.name, worker.pool, state, worker.created, worker.spec, code)
 
     # -------------------------------------------------------- hands
 
@@ -232,7 +233,8 @@ class World:
             return Outcome(action, Result.FAILED, now, detail="no such image")
         if action.kind is ActionKind.START:
             assert action.replica not in self.workers, "a name was used twice"
-            self.workers[action.replica] = Worker(action.replica, action.pool, now, hangs=self.next_hang > 0)
+            spec = self.policies.pools[action.pool].spec or "spec"
+            self.workers[action.replica] = Worker(action.replica, action.pool, now, hangs=self.next_hang > 0, spec=spec)
             self.next_hang -= 1
         elif action.kind is ActionKind.DRAIN:
             self.workers[action.replica].draining = True
