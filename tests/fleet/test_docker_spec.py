@@ -38,6 +38,7 @@ class TestBody:
                 "autoscaler.pool": "web",
                 "autoscaler.spec": worker.hash,
                 "autoscaler.stop_signal": "SIGTERM",
+                "autoscaler.image": "app:1",
                 "com.centurylinklabs.watchtower.enable": "false",
             },
             "Hostname": NAME,

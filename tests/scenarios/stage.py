@@ -14,6 +14,8 @@
     broker up|quota|auth|...    how the broker is doing, in the words of model/health.py
     turned away WORDS | let in  workers die of these words of the broker as soon as they are up; and no more
     hide POOL | show POOL       nobody says how long the pool's queue is, though the workers are heard; and again
+    spec POOL NAME              the pool's worker is changed: new ones are started from this spec
+    hang COUNT                  so many of the next starts never come to work
     kill POOL                   one of the pool's workers dies, its tasks go back to their queue
     lose POOL                   one dies, and its tasks stay unacknowledged until a worker has lived for some seconds
     explain POOL                every step of the last decision
@@ -34,7 +36,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from world import World
+from world import World, shrunk
 
 from autoscaler.model import (
     BacklogPerReplica,
@@ -149,6 +151,12 @@ class Stage:
 
     def _kill(self, pool: str) -> None:
         self.world.kill_worker(self.world.alive(pool)[0].name)
+
+    def _spec(self, pool: str, name: str) -> None:
+        self.world.policies = shrunk(self.world.policies, pool, spec=name)
+
+    def _hang(self, count: str) -> None:
+        self.world.next_hang = int(count)
 
     def _lose(self, pool: str) -> None:
         self.world.lose_worker(self.world.alive(pool)[0].name)
