@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")  # how long an example takes says more of the machine than of the code
 
 collect_ignore_glob = ["*/conftest.py"]
 """Fixtures have no examples to try; and all these files share one module name, which only pytest itself can tell apart."""
