@@ -58,7 +58,7 @@ def test_workers_are_listed() -> None:
     """Each with its phase, its age and what it holds."""
     first = told(a_snapshot(a_record(BUSY)))["workers"][0]
 
-    held = {"running": 3, "reserved": 1, "scheduled": 0, "slots": 4}
+    held = {"running": 3, "reserved": 1, "scheduled": 0, "slots": 4, "outdated": False}
     assert first == {"name": "a-browser-1", "phase": "ready", **held, "broker": "", "age_seconds": 61.0}
 
 
