@@ -12,6 +12,9 @@ import time
 LEAST_SECONDS = 0.1
 """Between two ticks at the least, so that no flood of wakes turns into a flood of looks."""
 
+JUMP_SECONDS = 1.0
+"""A wall clock that leaves the monotonic one by more than this between two ticks was set; less is its ordinary drift."""
+
 
 class SystemClock:
     """Satisfies `loop.Clock`."""
@@ -22,10 +25,17 @@ class SystemClock:
         self._forward = math.inf
         """When the next tick is wanted, on the monotonic clock; infinite while nobody has asked."""
         self._woke = -math.inf
+        self._ahead = time.time() - time.monotonic()
 
     def now(self) -> float:
         """Wall-clock seconds since the epoch."""
         return time.time()
+
+    def jumped(self) -> float:
+        """By how much the wall clock was set since the last call, below zero when it was set back; 0.0 when it only ran."""
+        ahead = time.time() - time.monotonic()
+        jump, self._ahead = ahead - self._ahead, ahead
+        return jump if abs(jump) > JUMP_SECONDS else 0.0
 
     def wait(self, until: float) -> bool:
         """Sleep until this moment of the monotonic clock, or until nudged; False when asked to stop.

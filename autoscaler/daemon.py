@@ -23,6 +23,7 @@ from autoscaler.fleet.hands import Hands
 from autoscaler.lock import StateLock
 from autoscaler.loop import Reporter, tick
 from autoscaler.model import Memory, Record
+from autoscaler.model.moment import shifted
 from autoscaler.policy.memory import resume
 from autoscaler.report.journal import Journal
 from autoscaler.report.log import LogReporter, configure_logging
@@ -145,6 +146,7 @@ class Daemon:
         began = time.monotonic()
         try:
             self._take_up(self._file.refresh())
+            self._follow_clock(self.clock.jumped())
             now = self.clock.now()
             record, memory = tick(self.settings.policies(now), self._memory, EyesWithOrders(self._eyes, self._desk), self._hands, now)
             self._record, self._memory = record, memory
@@ -178,6 +180,13 @@ class Daemon:
             old, self.settings = self.settings, change.settings
             self._config_loaded_at = self.clock.now()
             self._rebuild(old)
+
+    def _follow_clock(self, jump: float) -> None:
+        """Move everything remembered along with a wall clock that was set, so that no window, drain or start looks older or younger."""
+        if jump:
+            self._log.warning("the wall clock was set: windows, drains and starts keep their ages", by_seconds=round(jump, 1))
+            self._memory = shifted(self._memory, jump)
+            self._eyes.shift(jump)
 
     def _tell_news(self, change: Change) -> None:
         for problem in change.problems:

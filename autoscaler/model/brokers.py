@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from autoscaler.model.moment import Moment
+
 HOME = ""
 """The lane of the first configured broker, and the only one where there is one broker or none."""
 
@@ -30,7 +32,7 @@ class BrokerTrack:
     """Looks in a row that it did not serve."""
     answered: int = 0
     """Looks in a row that it served."""
-    up_since: float | None = None
+    up_since: Moment | None = None
     """Time of the first of those."""
 
 

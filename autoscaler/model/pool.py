@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from autoscaler.model.lifecycle import Phase
+from autoscaler.model.moment import Moment
 from autoscaler.model.orders import Order
 from autoscaler.model.sight import Container, QueueSight
 
@@ -54,7 +55,7 @@ class Flow:
     long ones cannot hide. Arrivals are starts plus what waits.
     """
 
-    at: float | None = None
+    at: Moment | None = None
     """When it was last measured; None before the first look with counters."""
     counters: tuple[tuple[str, int, int], ...] = ()
     """(replica, started, finished) as last read; a replica's counters begin at 0 with its start."""
@@ -64,7 +65,7 @@ class Flow:
     """Running slot-seconds, forgotten over five minutes."""
     done: float = 0.0
     """Finished tasks, forgotten likewise."""
-    arrivals: tuple[tuple[float, int], ...] = ()
+    arrivals: tuple[tuple[Moment, int], ...] = ()
     """(time, tasks arrived until then) for every look since the oldest task that still waits."""
     arrival_rate: float = 0.0
     """Tasks per second, over the last minute."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 from autoscaler.model.brokers import HOME, NO_BROKER, BrokerChoice, BrokerTrack, lane_key
 from autoscaler.model.failure import Failure
 from autoscaler.model.health import Health
+from autoscaler.model.moment import Moment
 from autoscaler.model.pool import Flow, PoolView
 from autoscaler.model.sight import Observation
 
@@ -149,7 +150,7 @@ class Drain:
     """A replica that was told to finish and leave."""
 
     replica: str
-    since: float
+    since: Moment
     because: str
     was_idle: bool = False
     """It had nothing to finish, so its exit shows how long a stop takes."""
@@ -163,7 +164,7 @@ class BrokerFault:
     """The pool's workers end because a broker turns them away: the next start waits for it."""
 
     health: Health
-    until: float
+    until: Moment
     """When one start may be tried all the same."""
     times: int = 1
     seen_down: bool = False
@@ -174,35 +175,35 @@ class BrokerFault:
 class PoolMemory:
     """What one pool must know from earlier ticks; every tuple is bounded."""
 
-    recommendations: tuple[tuple[float, int], ...] = ()
+    recommendations: tuple[tuple[Moment, int], ...] = ()
     """(time, replicas recommended), equal neighbours merged: the stabilization window."""
-    last_up: float | None = None
-    last_down: float | None = None
-    changes: tuple[tuple[float, int], ...] = ()
+    last_up: Moment | None = None
+    last_down: Moment | None = None
+    changes: tuple[tuple[Moment, int], ...] = ()
     """(time, replicas added or, below zero, told to leave) of the last half hour, for `max_step` over a period."""
-    waiting_since: float | None = None
+    waiting_since: Moment | None = None
     """Since when the queues have not been seen empty."""
     drains: tuple[Drain, ...] = ()
     ready: tuple[str, ...] = ()
     """Names of living replicas that have been heard at least once."""
     starting: tuple[str, ...] = ()
     """Names of replicas that were seen before they were first heard: their boot can be timed."""
-    silent: tuple[tuple[str, float], ...] = ()
+    silent: tuple[tuple[str, Moment], ...] = ()
     """(name, time since when) of replicas that are said to be offline."""
     ended: tuple[str, ...] = ()
     """Names of replicas whose containers have ended and are not removed yet."""
-    pending: tuple[tuple[str, float], ...] = ()
+    pending: tuple[tuple[str, Moment], ...] = ()
     """(name, time) of starts that were ordered and are not in the list of containers yet."""
     failures: int = 0
     """Workers that ended badly in a row."""
-    backoff_until: float = 0.0
+    backoff_until: Moment = 0.0
     broker_fault: BrokerFault | None = None
     flow: Flow = Flow()
     boot_seconds: float = 3.0
     """Learned: creation to first voice, slow to fall and quick to rise."""
     stop_seconds: float = 1.0
     desired: int | None = None
-    looked_at: float | None = None
+    looked_at: Moment | None = None
     """When the pool's containers were last seen."""
     audible: bool = False
     """A worker of this pool has been heard, so another would be heard, too."""
@@ -210,7 +211,7 @@ class PoolMemory:
     """(name, seconds) of replicas that were never heard: how long they would have been."""
     depth: tuple[int, int] | None = None
     """(waiting, unacknowledged) tasks of the last look; None where a queue could not be seen."""
-    untouched_since: float | None = None
+    untouched_since: Moment | None = None
     """Since when nobody was seen to take a task from the pool's queues; None while they cannot be seen."""
 
 

@@ -17,16 +17,17 @@ from autoscaler.policy.steering import keeps
 
 def share(proposals: tuple[Proposal, ...], max_replicas: int) -> tuple[Proposal, ...]:
     """The proposals with their counts cut so that all together stay within `max_replicas`."""
-    if sum([max(p.count, p.current) for p in proposals]) + _draining(proposals) <= max_replicas:
+    if sum([max(p.count, p.current) for p in proposals]) + _leaving(proposals) <= max_replicas:
         return proposals
     kept = _shrink([min(p.count, p.current) for p in proposals], proposals, max_replicas)
-    granted = _give_way(_grow(kept, proposals, max_replicas), proposals)
+    granted = _give_way(_grow(kept, proposals, max_replicas), proposals, max_replicas)
     because = f"max_replicas is {max_replicas} over all pools"
     return tuple(p.take(p.step("budget", n, Reason.TOTAL_LIMIT, because)) for p, n in zip(proposals, granted, strict=True))
 
 
-def _draining(proposals: tuple[Proposal, ...]) -> int:
-    return sum([r.phase is Phase.DRAINING for p in proposals for r in p.view.replicas])
+def _leaving(proposals: tuple[Proposal, ...]) -> int:
+    """Replicas that hold no place any more and still use the host: draining ones and failed starts."""
+    return sum([r.phase is Phase.DRAINING or r.start_failed for p in proposals for r in p.view.replicas])
 
 
 def _shrink(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> list[int]:
@@ -50,7 +51,7 @@ def _grow(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> list[
     """
     heap = [_claim(p, n, i) for i, (p, n) in enumerate(zip(proposals, counts, strict=True)) if n < p.count]
     heapq.heapify(heap)
-    for _ in range(max(0, cap - sum([p.current for p in proposals]) - _draining(proposals))):
+    for _ in range(max(0, cap - sum([p.current for p in proposals]) - _leaving(proposals))):
         if not heap:
             break
         i = heap[0][2]
@@ -62,15 +63,15 @@ def _grow(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> list[
     return counts
 
 
-def _give_way(counts: list[int], proposals: tuple[Proposal, ...]) -> list[int]:
+def _give_way(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> list[int]:
     """Let go of replicas that no work asks for, as many as other pools lack; a blind pool, or one held by hand, keeps all of its own.
 
-    The room is theirs once these have left: until then they still use the host.
+    The room is theirs once these have left: until then they still use the host. What is leaving already need not be given again.
     """
-    lacking = sum(p.count - n for p, n in zip(proposals, counts, strict=True))
+    lacking = sum(p.count - n for p, n in zip(proposals, counts, strict=True)) - (cap - sum(counts))
     for i, p in enumerate(proposals):
         held = 0 if p.view.blind or keeps(p) else counts[i] - max(p.recommended, p.policy.replicas_min)
-        given = min(max(0, held), lacking)
+        given = min(max(0, held), max(0, lacking))
         counts[i] -= given
         lacking -= given
     return counts

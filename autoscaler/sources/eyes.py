@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -32,7 +32,9 @@ from autoscaler.model import (
     Reading,
     SourceSight,
     Stale,
+    Unknown,
 )
+from autoscaler.sources.births import Births
 from autoscaler.sources.merge import Answer, DepthFrom, merge
 from autoscaler.sources.sight import Broker, Sight, Source, Wanted
 
@@ -59,6 +61,7 @@ class Eyes:
     ) -> None:
         self._list_containers = list_containers
         self._fleet: _Watch[tuple[Container, ...]] = _Watch(FLEET)
+        self._births = Births()
         self._watches: dict[Source, _Watch[Sight]] = {}
         self._seers = _SourceThread()
         self.configure(sources, depth_from=depth_from, max_age_seconds=max_age_seconds, patience_seconds=patience_seconds)
@@ -92,6 +95,13 @@ class Eyes:
         brokers = self._brokers(wanted, queues)
         return Observation(now, queues, workers, self._containers(now), tuple(watch.sight() for watch in watches), brokers)
 
+    def shift(self, seconds: float) -> None:
+        """The wall clock was set by so much: what is known, and what is being asked, is as old as it was."""
+        self._births.shift(seconds)
+        self._fleet.shift(seconds)
+        for watch in self._watches.values():
+            watch.shift(seconds)
+
     def close(self) -> None:
         """Cancel what is in flight, close the sources and end the thread, within 2 s even if one of them hangs."""
         self._seers.close(list(self._watches), list(self._watches.values()))
@@ -121,6 +131,9 @@ class Eyes:
     def _containers(self, now: float) -> Reading[tuple[Container, ...]]:
         """The list is acted on only in the tick in which it came: an old one may name what is gone, and miss what was started."""
         reading = self._fleet.told().reading(now, self._max_age)
+        if isinstance(reading, Unknown):
+            return reading
+        reading = replace(reading, value=self._births.dated(reading.value))
         if isinstance(reading, Known) and not self._fleet.is_fresh:
             return Stale(reading.value, reading.at, reading.source, self._fleet.waiting())
         return reading
@@ -183,6 +196,13 @@ class _Watch(Generic[T]):
             error=looked.error,
             kind=looked.kind,
         )
+
+    def shift(self, seconds: float) -> None:
+        """Move the times of the answer and of the look in flight along with a clock that was set."""
+        if self.answer.value is not None:
+            self.answer = replace(self.answer, asked_at=self.answer.asked_at + seconds)
+        if self.flight:
+            self.flight = replace(self.flight, asked_at=self.flight.asked_at + seconds)
 
     def told(self) -> Answer[T]:
         """The newest answer; of a neighbour that has never spoken, how long it has been silent."""

@@ -73,8 +73,8 @@ class FlowerSource:
 
     async def look(self, wanted: Wanted) -> Sight:
         """Ask all pages at once and put together what came; raises the first refusal when nothing usable did."""
-        if wanted.now < self._quiet_until:
-            raise AnswerUnusable(f"Flower asked to be left alone for {self._quiet_until - wanted.now:.0f} s more")
+        if 0 < (left := self._quiet_until - wanted.now) <= LONGEST_PAUSE_SECONDS:  # more is a clock that was set back
+            raise AnswerUnusable(f"Flower asked to be left alone for {left:.0f} s more")
         lengths, status, workers, metrics = await asyncio.gather(
             self._page(QUEUES, queue_lengths, wanted.now) if self._depths else _unasked(),
             self._page(STATUS, statuses, wanted.now),

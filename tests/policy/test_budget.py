@@ -2,7 +2,7 @@
 
 from builders import NOW, a_policy, calm, container, fleet, policies, pool_of, seen
 
-from autoscaler.model import Drain, Memory, PoolMemory
+from autoscaler.model import ActionKind, Drain, Memory, PoolMemory
 from autoscaler.policy.decide import decide
 from autoscaler.policy.reasons import Reason
 
@@ -85,3 +85,25 @@ def test_room_is_given_once_it_is_free():
     made = decide(settings, look, calm(look, a_policy("a")), NOW)
 
     assert (0, 0) == (pool_of(made, "a").desired, pool_of(made, "b").desired)
+
+
+def test_room_is_given_away_once():
+    """What is leaving makes room already: nobody else has to leave for the same lack."""
+    settings = policies(a_policy("a"), a_policy("b"), max_replicas=4)
+    look = seen(waiting={"a": 0, "b": 2}, **fleet(0, 0, 0, 0, pool="a"))
+    leaving = Memory({"a": PoolMemory(drains=(Drain("a0", NOW - 2, "x"), Drain("a1", NOW - 2, "x")))})
+    made = decide(settings, look, leaving, NOW)
+
+    assert (2, 0) == (pool_of(made, "a").desired, pool_of(made, "b").desired)
+    assert not pool_of(made, "a").actions
+
+
+def test_failed_starts_still_take_room():
+    """A worker that never became ready uses the host until it has left, so no other pool's starts beside it."""
+    settings = policies(a_policy("a"), a_policy("b"), max_replicas=1)
+    look = seen(waiting={"a": 5, "b": 5}, containers=[container("a0", pool="a", age=100.0)], workers=[])
+    memory = Memory({"a": PoolMemory(unheard=(("a0", 90.0),), looked_at=NOW - 2, untouched_since=NOW - 200, depth=(5, 0))})
+    made = decide(settings, look, memory, NOW)
+
+    assert pool_of(made, "a").view.failed_starts
+    assert [ActionKind.DRAIN] == [action.kind for action in made.actions]

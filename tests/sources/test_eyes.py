@@ -345,6 +345,33 @@ class TestContainers:
             fleet.release.set()
 
 
+class TestClockThatIsSet:
+    def test_containers_keep_their_age(self) -> None:
+        """An hour's jump makes no young worker old; one that starts after it is dated by the new clock."""
+        listed = [RUNNING]
+        with eyes(fleet=lambda: tuple(listed)) as looking:
+            looking.look(POLICIES, NOW)
+            looking.shift(3600.0)
+            listed.append(Container("3", "t-mail-3", "mail", ContainerState.RUNNING, NOW + 3601, "s"))
+            found = looking.look(POLICIES, NOW + 3602).containers
+
+        assert isinstance(found, Known)
+        assert [NOW - 9 + 3600, NOW + 3601] == [container.created_at for container in found.value]
+
+    def test_answers_keep_their_age(self) -> None:
+        """What was said two seconds ago is believed after the jump as before it."""
+        source = Slow("flower", depth(7))
+        source.release.set()
+        with eyes(source) as looking:
+            looking.look(POLICIES, NOW)
+            source.release.clear()
+            looking.shift(3600.0)
+            seen = looking.look(POLICIES, NOW + 3602)
+            source.release.set()
+
+        assert Known(7, NOW + 3600, "flower") == seen.queues["mail"].waiting
+
+
 class TestConfigure:
     def configure(self, looking: Eyes, sources: Sequence[Source]) -> None:
         """Take these sources."""
