@@ -29,23 +29,24 @@ def contest(entry: Entry, policies_at: PoliciesAt, trace: Trace, boot: Boot, see
     course = Course()
     ends = trace.arrivals[-1] + PATIENCE_SECONDS if len(trace) else 0.0
     begins, schedule_due, looks = -boot.mean_seconds, SCHEDULE_SECONDS, 0
+    least, most = _bounds(policies)
     while True:
         now = begins + looks * rival.period_seconds
         pool.advance(min(now, ends))
         if pool.is_done or now >= ends:
             break
         if now >= schedule_due:
-            policies, schedule_due = policies_at(now), now + SCHEDULE_SECONDS
-        pool.become(_within(policies, rival.want(pool.seen(now))))
+            (least, most), schedule_due = _bounds(policies_at(now)), now + SCHEDULE_SECONDS
+        pool.become(min(max(rival.want(pool.seen(now)), least), most))
         course.note(now, len(pool.world.waiting), pool.world.alive)
         looks += 1
     pool.world.close()
     return Run(pool.world, course, pool.reversals, looks, pool.world.now)
 
 
-def _within(policies: Policies, count: int) -> int:
+def _bounds(policies: Policies) -> tuple[int, int]:
     policy = only(policies)
-    return min(max(count, policy.replicas_min), policy.replicas_max, policies.max_replicas)
+    return policy.replicas_min, min(policy.replicas_max, policies.max_replicas)
 
 
 @dataclass(slots=True)
@@ -63,11 +64,17 @@ class _Pool:
     """When their grace ends; one grace for all, so they are in order."""
     reversals: int = 0
     direction: ActionKind | None = None
+    tasks: int = field(init=False)
+    last_arrival: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        arrivals = self.world.trace.arrivals
+        self.tasks, self.last_arrival = len(arrivals), arrivals[-1] if len(arrivals) else 0.0
 
     @property
     def is_done(self) -> bool:
         """Every task has been done."""
-        return self.world.done == len(self.world.trace)
+        return self.world.done == self.tasks
 
     def advance(self, until: float) -> None:
         """Let time pass; who has outstayed its grace is killed at that moment."""
@@ -84,9 +91,12 @@ class _Pool:
     def _pass(self, until: float) -> None:
         """After the last arrival from event to event, to stop with the last task."""
         world = self.world
-        if world.arrived < len(world.trace):
-            world.advance(min(until, world.trace.arrivals[-1]))
-        while world.arrived == len(world.trace) and not self.is_done and (at := world.next_event()) <= until:
+        if until < self.last_arrival:
+            world.advance(until)
+            return
+        if world.now < self.last_arrival:
+            world.advance(self.last_arrival)
+        while not self.is_done and (at := world.next_event()) <= until:
             world.advance(at)
         if not self.is_done:
             world.advance(until)
