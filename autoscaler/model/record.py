@@ -186,6 +186,8 @@ class PoolMemory:
     drains: tuple[Drain, ...] = ()
     ready: tuple[str, ...] = ()
     """Names of living replicas that have been heard at least once."""
+    idle: tuple[str, ...] = ()
+    """Names of ready replicas that were surely idle in the last look."""
     starting: tuple[str, ...] = ()
     """Names of replicas that were seen before they were first heard: their boot can be timed."""
     silent: tuple[tuple[str, Moment], ...] = ()

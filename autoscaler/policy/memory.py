@@ -76,6 +76,7 @@ def _pool(
         drains=_drains(old, view, listed, outcomes, now),
         ready=_ready(old, view, listed),
         silent=tuple([(r.name, dict(old.silent).get(r.name, now)) for r in view.replicas if r.said_offline]),
+        idle=tuple([r.name for r in view.serving if r.phase is Phase.READY and r.is_idle]),
         starting=tuple([r.name for r in view.serving if r.phase is Phase.STARTING]),
         ended=tuple([c.name for c in view.exited]),
         pending=_pending(old, listed, outcomes, now),

@@ -1,12 +1,14 @@
 """Which replicas to start, drain, kill and remove, once the count is known.
 
-Victims: those of an earlier spec first, then not yet ready ones, idle ones, the least busy, the youngest. Nobody is asked twice.
+Victims: those of an earlier spec first, then not yet ready ones, those seen idle in two looks, in one, the least busy, the youngest.
+Nobody is asked twice.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from enum import IntEnum
 
 from autoscaler.model import (
     Action,
@@ -68,45 +70,63 @@ def _failed_starts(p: Proposal) -> tuple[Action, ...]:
 
 def _replaced_in_place(p: Proposal) -> tuple[Action, ...]:
     """Old workers at `replicas.max`: drained first, and their places filled from the next look on."""
-    chosen = sorted((r for r in in_place(p) if r.container_id), key=_cost)[: surge(p)]
+    chosen = _cheapest(p, in_place(p), surge(p))
     because = "of an earlier spec or image, and replicas.max leaves no room for its replacement beside it"
     return tuple(Action(ActionKind.DRAIN, p.policy.name, r.name, r.container_id, because) for r in chosen)
 
 
 def _drains(p: Proposal) -> tuple[Action, ...]:
-    victims = sorted((r for r in p.view.serving if r.container_id), key=_cost)
-    chosen = victims[: p.current - p.count]
-    return tuple(Action(ActionKind.DRAIN, p.policy.name, r.name, r.container_id, why_chosen(r)) for r in chosen)
+    chosen = _cheapest(p, p.view.serving, p.current - p.count)
+    return tuple(Action(ActionKind.DRAIN, p.policy.name, r.name, r.container_id, why_chosen(r, p.memory)) for r in chosen)
 
 
-def _cost(replica: Replica) -> tuple[bool, int, int, float]:
-    """What a stop would disturb: nothing, an idle one, a busy one (by its load), one nobody can speak for; older ones cost more.
+def _cheapest(p: Proposal, candidates: tuple[Replica, ...], number: int) -> list[Replica]:
+    """Those that cost least to stop; what has no container yet cannot be told."""
+    return sorted((r for r in candidates if r.container_id), key=lambda r: _cost(r, p.memory))[:number]
+
+
+class Kind(IntEnum):
+    """What a stop would disturb, from nothing to nobody knows what."""
+
+    NOT_READY = 0
+    IDLE = 1
+    """In this look and in the one before."""
+    JUST_IDLE = 2
+    """In this look alone: it may have taken a task since."""
+    BUSY = 3
+    UNKNOWN = 4
+
+
+def _kind(replica: Replica, memory: PoolMemory) -> Kind:
+    if replica.running is None:
+        return Kind.UNKNOWN
+    if replica.running + replica.reserved + replica.scheduled:
+        return Kind.BUSY
+    if replica.phase is Phase.STARTING:
+        return Kind.NOT_READY
+    return Kind.IDLE if replica.name in memory.idle else Kind.JUST_IDLE
+
+
+def _cost(replica: Replica, memory: PoolMemory) -> tuple[bool, Kind, int, float]:
+    """By kind, the busy ones by their load, and the youngest of equals first.
 
     One of an earlier spec goes before all others: it would have to go anyway, and a new one in its place would be a roll without end.
     """
-    load = (replica.running or 0) + replica.reserved + replica.scheduled
-    if replica.running is None:
-        kind, load = 3, 0
-    elif replica.phase is Phase.STARTING and load == 0:
-        kind = 0
-    else:
-        kind = 2 if load else 1
+    kind = _kind(replica, memory)
+    load = (replica.running or 0) + replica.reserved + replica.scheduled if kind is Kind.BUSY else 0
     return (not replica.outdated, kind, load, -replica.since)
 
 
-def why_chosen(replica: Replica) -> str:
+def why_chosen(replica: Replica, memory: PoolMemory) -> str:
     """Why this replica and not another, in words."""
-    return ("of an earlier spec or image, and " if replica.outdated else "") + _why_of_its_kind(replica)
-
-
-def _why_of_its_kind(replica: Replica) -> str:
-    if replica.running is None:
-        return "nobody says what it runs, and no other is left to choose"
-    if replica.phase is Phase.STARTING and not replica.running:
-        return "not ready yet, so nothing is lost by taking it back"
-    if replica.is_idle:
-        return "idle"
-    return f"the least busy: {replica.running} running, {replica.reserved} prefetched, {replica.scheduled} scheduled"
+    words = {
+        Kind.NOT_READY: "not ready yet, so nothing is lost by taking it back",
+        Kind.IDLE: "idle, in this look and the one before",
+        Kind.JUST_IDLE: "idle in this look, and none has been for longer",
+        Kind.BUSY: f"the least busy: {replica.running} running, {replica.reserved} prefetched, {replica.scheduled} scheduled",
+        Kind.UNKNOWN: "nobody says what it runs, and no other is left to choose",
+    }
+    return ("of an earlier spec or image, and " if replica.outdated else "") + words[_kind(replica, memory)]
 
 
 def _starts(p: Proposal, instance: str) -> tuple[Action, ...]:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from builders import NOW, a_policy, calm, container, decided, fleet, seen, worker
+from builders import NOW, a_policy, after, calm, container, decided, fleet, policies, seen, worker
 
 from autoscaler.model import ActionKind, ContainerState, Drain, Memory, PoolMemory
 
@@ -17,6 +17,25 @@ def test_victims_in_order():
     made = decided(a_policy(replicas_max=0, slots=4), look, calm(look))
 
     assert ["young", "idle", "busy1", "busy2", "silent"] == [a.replica for a in made.actions]
+
+
+def test_idle_twice_goes_before_idle_once():
+    """A worker that was busy a look ago may have taken a task since this look: it goes only where no other is left."""
+    look = seen(waiting=0, containers=[container("a", age=900), container("b", age=100)], workers=[worker("a"), worker("b")])
+    memory = Memory({"p": replace(calm(look).of("p"), idle=("a",))})
+
+    one, both = (decided(a_policy(replicas_min=least), look, memory).actions for least in (1, 0))
+    assert [("a", "idle, in this look and the one before")] == [(a.replica, a.because) for a in one]
+    assert [("a", False), ("b", True)] == [(a.replica, a.because.startswith("idle in this look,")) for a in both]
+
+
+def test_who_was_idle_is_remembered():
+    """Of the ready ones only, and for one look: who runs, starts or says nothing is not among them."""
+    names = {"idle": 0, "busy": 1, "silent": None}
+    there = [*(container(n) for n in names), container("young", age=5)]
+    look = seen(waiting=0, containers=there, workers=[worker(n, r) for n, r in names.items()])
+
+    assert ("idle",) == after(policies(), look, Memory(), NOW).of("p").idle
 
 
 def test_the_youngest_of_equals_goes():
