@@ -1,8 +1,9 @@
 """The HTTP server: uvicorn in a thread of its own, with the deadlines that uvicorn lacks.
 
 The daemon binds the address first (so that "in use" is told in words before anything else starts), then `start` hands the
-socket to the thread. Signals stay the daemon's. Half-open connections are closed after a few seconds and bounded in number, so
-that nobody who only opens connections can keep `/healthz` from answering.
+socket to the thread. Signals stay the daemon's. Half-open connections are closed after a few seconds and bounded in number, and
+where all places are taken the one that has been idle the longest makes room for a new one: whoever only opens connections takes
+places from himself, and `/healthz` goes on answering.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import socket
 import threading
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import structlog
 import uvicorn
@@ -26,7 +28,12 @@ HEAD_SECONDS = 5.0
 STALL_SECONDS = 20.0
 """How long a client may leave an answer unread."""
 MOST_CONNECTIONS = 400
+"""At once; beyond that the one that has said nothing useful for the longest time is closed."""
 LARGEST_HEAD = 16_384
+
+
+_IDLE: WeakKeyDictionary[Any, dict[Deadlines, None]] = WeakKeyDictionary()
+"""Of each running server, its connections that are not being served, the one that has been idle the longest first."""
 
 
 class ListenRefused(AutoscalerError):
@@ -45,10 +52,17 @@ class Deadlines(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._idle = _IDLE.setdefault(self.server_state, {})
         if len(self.connections) > MOST_CONNECTIONS:
-            transport.abort()
-        else:
-            self._begin_head()
+            self._make_room()
+        self._idle[self] = None
+        self._begin_head()
+
+    def _make_room(self) -> None:
+        """Close the connection that has been idle the longest; where all are being served, this one."""
+        leaving = next(iter(self._idle), self)
+        self._idle.pop(leaving, None)
+        leaving.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -56,11 +70,14 @@ class Deadlines(H11Protocol):
             self._begin_head()
         elif self._in_head:
             self._in_head = False
+            self._idle.pop(self, None)
             self._disarm()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._in_head = False
+        self._idle.pop(self, None)
+        self._idle[self] = None
         self._expect_reading()
 
     def pause_writing(self) -> None:
@@ -73,6 +90,7 @@ class Deadlines(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        self._idle.pop(self, None)
         super().connection_lost(exc)
 
     def _begin_head(self) -> None:
@@ -119,7 +137,7 @@ class Server:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=MOST_CONNECTIONS,
+            limit_concurrency=2 * MOST_CONNECTIONS,  # never reached: connections are bounded before, in a way that leaves room
             timeout_keep_alive=5,
             timeout_graceful_shutdown=1,
             h11_max_incomplete_event_size=LARGEST_HEAD,
