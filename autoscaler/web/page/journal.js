@@ -1,13 +1,16 @@
-// The latest decisions of all pools that said something new, with what became of them; filtered by kind and by words.
+// What happened: decisions of all pools that said something new, with what became of them, and what people have ordered;
+// newest first, filtered by kind and by words.
 
 import { address } from "./cards.js";
 import { byId, el, keyed, show } from "./dom.js";
+import { ask } from "./feed.js";
 import { clock, moment, sentence } from "./words.js";
 
 const KEPT = 400;
 const SHOWN = 80;
 const rows = new Map();
 const known = new Map();
+let standing = "";
 
 export function begin() {
   byId("log-kind").addEventListener("change", arrange);
@@ -15,44 +18,60 @@ export function begin() {
 }
 
 export function add(fresh) {
-  for (const row of fresh) rows.set(row.id, row);
-  while (rows.size > KEPT) rows.delete(rows.keys().next().value);
+  for (const row of fresh) rows.set(`d${row.id}`, row);
+  const oldest = [...rows.keys()].slice(0, Math.max(0, rows.size - KEPT));
+  for (const key of oldest) rows.delete(key);
   arrange();
 }
 
-const KINDS = {
-  all: () => true,
-  changes: (row) => row.desired !== row.current,
-  held: (row) => row.desired === row.current && /Stabilized|Limit|Cooling|Backing|Blind|Unseen|TooMany|Paused/.test(row.reason),
-  failed: (row) => row.outcomes?.some(isBad) ?? false,
-  orders: (row) => Boolean(row.order) || /Paused|Ordered|ByHand/.test(row.reason),
-};
+// Orders are not in the stream: they are asked for when those that stand are others.
+export async function follow(status) {
+  const now = JSON.stringify(status.pools.map((pool) => pool.orders ?? []));
+  if (now === standing) return;
+  standing = now;
+  try {
+    const { given } = await ask("api/v1/orders?limit=50");
+    for (const order of given) rows.set(`o${order.id}`, { ...order, isOrder: true });
+    arrange();
+  } catch {
+    standing = ""; // the next change asks again
+  }
+}
 
 const isBad = (outcome) => outcome.result === "failed" || outcome.oom || (outcome.code ?? 0) !== 0;
+const way = (row) => (row.isOrder ? "order" : row.desired > row.current ? "up" : row.desired < row.current ? "down" : "none");
+const SIGNS = { up: "▲", down: "▼", none: "=", order: "☞" };
+const KINDS = {
+  all: () => true,
+  changes: (row) => !row.isOrder && row.desired !== row.current,
+  held: (row) => !row.isOrder && row.desired === row.current && row.why.includes(", holding: "),
+  failed: (row) => (row.outcomes ?? []).some(isBad),
+  orders: (row) => Boolean(row.isOrder),
+};
 
 function arrange() {
   const kind = KINDS[byId("log-kind").value];
   const words = byId("log-filter").value.trim().toLowerCase();
-  const matches = (row) => kind(row) && (!words || `${row.why} ${row.pool} ${row.reason}`.toLowerCase().includes(words));
-  const ids = [...rows.keys()].sort((a, b) => b - a).filter((id) => matches(rows.get(id))).slice(0, SHOWN);
-  keyed(byId("log"), known, ids, (id) => ({ node: line(rows.get(id)) }));
-  show(byId("log-empty"), !ids.length);
+  const matches = (row) => kind(row) && (!words || `${row.pool} ${row.why} ${row.told ?? ""} ${row.reason ?? ""}`.toLowerCase().includes(words));
+  const found = [...rows.entries()].filter(([, row]) => matches(row)).sort(([, a], [, b]) => b.at - a.at || b.id - a.id);
+  keyed(byId("log"), known, found.slice(0, SHOWN).map(([key]) => key), (key) => ({ node: line(rows.get(key)) }));
+  show(byId("log-empty"), !found.length);
 }
 
 function line(row) {
-  const way = row.desired > row.current ? "▲" : row.desired < row.current ? "▼" : "=";
-  const ends = (row.outcomes ?? []).filter((outcome) => isBad(outcome) || outcome.kind !== "remove").map(outcome);
+  const ended = (row.outcomes ?? []).filter((outcome) => isBad(outcome) || outcome.kind !== "remove").map(outcome);
+  const text = row.isOrder ? row.told : sentence(row.why, row.pool);
   return el(
     "li",
-    { data: { bad: (row.outcomes ?? []).some(isBad), way: row.desired > row.current ? "up" : row.desired < row.current ? "down" : "none" } },
+    { data: { bad: (row.outcomes ?? []).some(isBad), way: way(row) } },
     el("time", { datetime: new Date(row.at * 1000).toISOString(), title: moment(row.at), text: clock(row.at) }),
-    el("span", { class: "way", "aria-hidden": "true", text: way }),
-    el("span", { class: "told" }, el("a", { href: address(row.pool), text: row.pool }), ` ${sentence(row.why, row.pool)}`, ends.length ? el("span", { class: "ends", text: ends.join("; ") }) : null),
+    el("span", { class: "way", "aria-hidden": "true", text: SIGNS[way(row)] }),
+    el("span", { class: "told" }, row.pool ? el("a", { href: address(row.pool), text: row.pool }) : null, ` ${text}`, ended.length ? el("span", { class: "ends", text: ended.join("; ") }) : null),
   );
 }
 
 function outcome({ kind, replica, result, detail, code, oom }) {
-  const left = code === null || code === undefined ? "" : oom ? ", out of memory" : code ? `, exit code ${code}` : "";
-  const done = result === "done" ? { start: "started", drain: "asked to leave", kill: "killed", remove: "gone" }[kind] ?? kind : `${kind} ${result.replaceAll("_", " ")}`;
-  return `${replica} ${done}${left}${detail && result === "failed" ? `: ${detail}` : ""}`;
+  const left = oom ? ", out of memory" : code ? `, exit code ${code}` : "";
+  const done = { start: "started", drain: "asked to leave", kill: "killed", remove: "gone" }[kind] ?? kind;
+  return `${replica} ${result === "done" ? done : `${kind} ${result.replaceAll("_", " ")}`}${left}${detail && result === "failed" ? `: ${detail}` : ""}`;
 }

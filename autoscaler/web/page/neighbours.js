@@ -1,27 +1,31 @@
-// Whom the daemon looks at and how they answer; and what each broker costs.
+// Whom the daemon looks at and how they answer; and every broker with what it costs.
 
-import { byId, el, keyed, mark, say, show } from "./dom.js";
-import { count, duration } from "./words.js";
+import { byId, el, keyed, mark, say, show, title } from "./dom.js";
+import { count, duration, rate } from "./words.js";
 
-let sources;
-let brokers;
 const knownSources = new Map();
 const knownBrokers = new Map();
+let sources;
+let brokers;
+let brokerPanel;
 
 export function begin() {
   sources = el("ul", { class: "sources" });
   brokers = el("div", { class: "brokers" });
-  const brokerPanel = el("section", { class: "panel", "aria-labelledby": "brokers-title", hidden: true }, el("h2", { id: "brokers-title", text: "Brokers" }), brokers);
-  byId("side").append(el("section", { class: "panel", "aria-labelledby": "sources-title" }, el("h2", { id: "sources-title", text: "What it sees" }), sources), brokerPanel);
+  brokerPanel = panel("brokers", "Brokers", brokers);
+  byId("side").append(panel("sources", "What it sees", sources), brokerPanel);
+}
+
+function panel(name, words, content) {
+  return el("section", { class: "panel", "aria-labelledby": `${name}-title` }, el("h2", { id: `${name}-title`, text: words }), content);
 }
 
 export function update(status) {
   const bySource = new Map(status.sources.map((source) => [source.source, source]));
   keyed(sources, knownSources, [...bySource.keys()], (name) => new Source(name));
   for (const [name, source] of bySource) knownSources.get(name).update(source, status.now);
-  const told = status.brokers ?? (status.active_broker ? [{ name: status.active_broker, active: true }] : []);
-  show(brokers.parentElement, told.length > 0);
-  const byName = new Map(told.map((broker) => [broker.name ?? broker.broker, broker]));
+  const byName = new Map((status.brokers ?? []).map((broker) => [broker.broker, broker]));
+  show(brokerPanel, byName.size > 0);
   keyed(brokers, knownBrokers, [...byName.keys()], (name) => new Broker(name));
   for (const [name, broker] of byName) knownBrokers.get(name).update(broker);
 }
@@ -34,7 +38,7 @@ class Source {
   constructor(name) {
     this.state = el("span", { class: "state" });
     this.age = el("span", { class: "small" });
-    this.detail = el("p", { class: "small" });
+    this.detail = el("p", { class: "small detail-line" });
     this.node = el("li", {}, el("b", { text: name }), this.state, this.age, this.detail);
   }
 
@@ -43,7 +47,9 @@ class Source {
     this.at = at - source.age_seconds;
     mark(this.state, "kind", source.up ? "steady" : "blind");
     say(this.state, source.up ? "answers" : "does not answer");
+    mark(this.node, "up", source.up);
     say(this.detail, source.detail);
+    title(this.detail, source.detail);
     show(this.detail, Boolean(source.detail));
     this.tick(at);
   }
@@ -56,26 +62,44 @@ class Source {
 class Broker {
   constructor(name) {
     this.state = el("span", { class: "state" });
-    this.lines = el("dl", { class: "facts" });
-    this.gauge = el("progress", { max: "1", hidden: true, "aria-label": "share of the budget that is used" });
-    this.node = el("section", { class: "broker", "aria-label": `Broker ${name}` }, el("h3", {}, el("span", { text: name }), this.state), this.gauge, this.lines);
+    this.why = el("p", { class: "small detail-line" });
+    this.lines = new Map();
+    this.list = el("dl", { class: "facts" });
+    this.gauge = el("progress", { max: "1", "aria-label": `share of the budget of ${name} that is used` });
+    this.node = el("section", { class: "broker", "aria-label": `Broker ${name}` }, el("h3", {}, el("span", { text: name }), this.state), this.gauge, this.list, this.why);
   }
 
   update(broker) {
-    mark(this.state, "kind", broker.active ? "steady" : "zero");
-    say(this.state, broker.active ? "active" : "standby");
-    const used = broker.budget_used_ratio ?? broker.budget?.used_ratio ?? null;
-    show(this.gauge, used !== null);
-    if (used !== null) this.gauge.value = Math.min(1, used);
-    const lines = facts(broker);
-    this.lines.replaceChildren(...lines.map(([name, value]) => el("div", {}, el("dt", { text: name }), el("dd", { text: value }))));
+    const isUp = broker.health === "up" || broker.health === "unknown";
+    mark(this.state, "kind", isUp ? (broker.active ? "steady" : "zero") : "blind");
+    say(this.state, `${broker.active ? "active" : "not in use"}${isUp ? "" : `, ${broker.health}`}`);
+    const words = [broker.detail, broker.why].filter(Boolean).join(" · ");
+    say(this.why, words);
+    title(this.why, words);
+    show(this.why, Boolean(words));
+    const cost = costs(broker);
+    show(this.gauge, cost.used !== null);
+    if (cost.used !== null) this.gauge.value = Math.min(1, cost.used);
+    mark(this.gauge, "over", cost.used > 1 || cost.projected > 1);
+    const lines = new Map([["waiting", count(broker.waiting)], ...cost.lines]);
+    keyed(this.list, this.lines, [...lines.keys()], term);
+    for (const [name, value] of lines) say(this.lines.get(name).value, value);
   }
 }
 
-function facts(broker) {
-  const known = [
-    ["health", broker.health],
-    ["commands", broker.commands === undefined ? undefined : count(broker.commands)],
-  ];
-  return known.filter(([, value]) => value !== undefined && value !== null && value !== "");
+function term(name) {
+  const value = el("dd");
+  return { node: el("div", {}, el("dt", { text: name }), value), value };
 }
+
+// What is used of the budget, what that makes by the end of the period, and who uses it.
+function costs({ budget, cost }) {
+  const known = { used: budget?.used_ratio ?? null, projected: budget?.projected_ratio ?? null, lines: [] };
+  if (budget) known.lines.push(["budget", budget.text ?? count(budget.commands)]);
+  if (known.used !== null) known.lines.push(["used", percent(known.used)]);
+  if (known.projected !== null) known.lines.push(["by the end", percent(known.projected)]);
+  if (cost?.per_second !== undefined) known.lines.push(["commands", rate(cost.per_second)]);
+  return known;
+}
+
+const percent = (ratio) => `${Math.round(100 * ratio)} %`;

@@ -19,10 +19,11 @@ const steer = new Steer();
 let detail = null;
 let scrolled = 0;
 
-const feed = new Feed({ onStatus, onDecisions, onLink: onLink });
+const feed = new Feed({ onStatus, onDecisions, onLink });
 
 function onStatus(status, changed) {
   curves.follow(status);
+  journal.follow(status);
   say(byId("instance"), status.instance ?? "");
   say(byId("version"), `autoscaler ${status.version}.`);
   if (!detail) overview(status, changed);

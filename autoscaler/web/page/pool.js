@@ -1,8 +1,8 @@
 // Everything about one pool: where it stands, why, what was decided before, its charts and its workers.
 
-import { address, facts, Hold, state } from "./cards.js";
+import { facts, Hold, state } from "./cards.js";
 import { Bar, Legend } from "./bar.js";
-import { byId, el, keyed, mark, say, show, title } from "./dom.js";
+import { el, keyed, mark, say, show, title } from "./dom.js";
 import { ask } from "./feed.js";
 import { waterfall } from "./waterfall.js";
 import { Workers } from "./workers.js";
@@ -163,9 +163,3 @@ class Decisions {
     this.place.scrollIntoView({ block: "nearest" });
   }
 }
-
-export function place() {
-  return byId("detail");
-}
-
-export { address };
