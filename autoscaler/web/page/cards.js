@@ -3,7 +3,7 @@
 import { Bar, Legend } from "./bar.js";
 import { byId, el, keyed, mark, say, show, title } from "./dom.js";
 import { Spark } from "./spark.js";
-import { count, duration, rate, sentence } from "./words.js";
+import { brief, count, duration, rate, sentence } from "./words.js";
 
 const MANY = 6; // from here on there is something to search and to order
 const known = new Map();
@@ -51,6 +51,10 @@ function arrange() {
   show(byId("pools-empty"), !found.length && pools.length > 0);
 }
 
+export function focus(name) {
+  known.get(name)?.link.focus({ preventScroll: true });
+}
+
 export function redraw() {
   for (const card of known.values()) card.follow();
 }
@@ -65,11 +69,11 @@ class Card {
     this.facts = facts();
     this.why = el("p", { class: "why" });
     this.hold = new Hold();
-    const heading = el("h3", {}, el("a", { href: address(name), text: name }));
+    this.link = el("a", { href: address(name), text: name });
     this.node = el(
       "article",
       { class: "card", on: { click: (event) => this.open(event) } },
-      el("header", {}, heading, this.state),
+      el("header", {}, el("h3", {}, this.link), this.state),
       this.bar.node,
       this.legend.node,
       this.spark.node,
@@ -115,13 +119,13 @@ export function state(pool) {
 
 // The numbers of a pool as a list of terms.
 export function facts() {
-  const names = ["waiting", "oldest wait", "busy slots", "arrivals", "task time"];
+  const names = ["waiting", "oldest", "busy slots", "arrivals", "task time"];
   const values = new Map(names.map((name) => [name, el("dd")]));
   const node = el("dl", { class: "facts" }, ...names.map((name) => el("div", {}, el("dt", { text: name }), values.get(name))));
   const update = (pool) => {
-    say(values.get("waiting"), count(pool.backlog));
-    say(values.get("oldest wait"), pool.backlog === null ? duration(null) : duration(Math.ceil(pool.oldest_wait_seconds ?? 0)));
-    say(values.get("busy slots"), pool.slots === null ? count(null) : `${count(pool.busy)}/${count(pool.slots)}`);
+    say(values.get("waiting"), brief(pool.backlog));
+    say(values.get("oldest"), pool.backlog === null ? duration(null) : duration(Math.ceil(pool.oldest_wait_seconds ?? 0)));
+    say(values.get("busy slots"), pool.slots === null ? count(null) : `${brief(pool.busy)}/${brief(pool.slots)}`);
     say(values.get("arrivals"), rate(pool.arrivals_per_second));
     say(values.get("task time"), duration(pool.runtime_seconds, { fine: true }));
   };

@@ -24,7 +24,7 @@ export class Charts {
       return { node, box, words };
     });
     this.problem = el("p", { class: "empty", hidden: true });
-    this.node = el("section", { class: "panel charts", "aria-labelledby": "charts-title" }, el("div", { class: "section-head" }, el("h3", { id: "charts-title", text: "Over time" }), el("div", { class: "switch", role: "group", "aria-label": "Span of the charts" }, ...this.buttons)), this.problem, ...this.figures.map((f) => f.node));
+    this.node = el("section", { class: "panel charts", "aria-labelledby": "charts-title" }, el("div", { class: "section-head" }, el("h2", { id: "charts-title", text: "Over time" }), el("div", { class: "switch", role: "group", "aria-label": "Span of the charts" }, ...this.buttons)), this.problem, ...this.figures.map((f) => f.node));
     this.unsubscribe = onTheme(() => this.rebuild());
     this.resizing = new ResizeObserver(() => this.resize());
     this.resizing.observe(this.node);

@@ -26,6 +26,7 @@ export function add(fresh) {
 
 // Orders are not in the stream: they are asked for when those that stand are others.
 export async function follow(status) {
+  if (!status.pools.some((pool) => pool.orders)) return;
   const now = JSON.stringify(status.pools.map((pool) => pool.orders ?? []));
   if (now === standing) return;
   standing = now;
@@ -34,7 +35,7 @@ export async function follow(status) {
     for (const order of given) rows.set(`o${order.id}`, { ...order, isOrder: true });
     arrange();
   } catch {
-    standing = ""; // the next change asks again
+    // What is asked for is shown when the journal can be read again and something changes.
   }
 }
 

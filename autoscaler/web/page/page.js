@@ -28,6 +28,7 @@ function onStatus(status, changed) {
   say(byId("version"), `autoscaler ${status.version}.`);
   if (!detail) overview(status, changed);
   else detail.update(status.pools.find((pool) => pool.pool === detail.name), feed.now);
+  mark(byId("main"), "ready", true);
   tick();
 }
 
@@ -86,6 +87,7 @@ function route() {
   const name = location.hash.startsWith("#/pools/") ? decodeURIComponent(location.hash.slice("#/pools/".length)) : null;
   if (detail?.name === name) return;
   if (!detail && name) scrolled = scrollY;
+  const left = detail?.name;
   detail?.close();
   detail = name ? new PoolView(name, steer) : null;
   byId("detail").replaceChildren(...(detail ? [detail.node] : []));
@@ -93,6 +95,7 @@ function route() {
   show(byId("overview"), !detail);
   if (feed.status) onStatus(feed.status, null);
   if (detail) detail.heading.focus({ preventScroll: true });
+  else if (left) cards.focus(left);
   scrollTo(0, detail ? 0 : scrolled);
 }
 

@@ -25,7 +25,7 @@ export class PoolView {
     this.workers = new Workers(steer.for(name));
     this.decisions = new Decisions(name);
     this.chartPlace = el("div");
-    this.heading = el("h2", { tabindex: "-1", text: name });
+    this.heading = el("h1", { tabindex: "-1", text: name });
     const actions = el("div", { class: "actions", role: "group", "aria-label": `Steer ${name}` }, ...steer.for(name).buttons());
     this.steering = actions;
     this.node = el(
@@ -114,7 +114,7 @@ class Decisions {
     this.list = el("ol", { class: "decisions" });
     this.older = el("button", { type: "button", class: "quiet", text: "Older", hidden: true, on: { click: () => this.load(Math.min(...this.rows.keys())) } });
     this.problem = el("p", { class: "empty", hidden: true });
-    this.node = el("section", { class: "panel why-panel", "aria-labelledby": "why-title" }, el("h3", { id: "why-title", text: "Why" }), this.place, el("h4", { text: "Decisions" }), this.problem, this.list, this.older);
+    this.node = el("section", { class: "panel why-panel", "aria-labelledby": "why-title" }, el("h2", { id: "why-title", text: "Why" }), this.place, el("h3", { text: "Decisions" }), this.problem, this.list, this.older);
   }
 
   async load(before = null) {

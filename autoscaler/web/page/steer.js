@@ -1,7 +1,7 @@
 // A hand on the wheel: what can be ordered, the command that does the same in a terminal, and the request itself.
 // The token is typed in here, kept in this tab alone, and sent with orders only.
 
-import { announce, byId, el, say, show } from "./dom.js";
+import { announce, byId, el, say } from "./dom.js";
 import { ask } from "./feed.js";
 
 const KEPT_AS = "autoscaler-token";
@@ -111,7 +111,6 @@ export class Steer {
 
   showToken() {
     say(byId("key"), this.token ? "Token: kept" : "Token");
-    show(byId("reload"), true);
   }
 }
 

@@ -57,5 +57,5 @@ function outcomes({ outcomes: ended = [], actions = [] }) {
     if (exit?.log_tail?.length) line.append(el("pre", { text: exit.log_tail.join("\n") }));
     return line;
   });
-  return el("div", { class: "deeds" }, el("h4", { text: "What was done" }), el("ul", {}, ...orders, ...ends));
+  return el("div", { class: "deeds" }, el("h3", { text: "What was done" }), el("ul", {}, ...orders, ...ends));
 }

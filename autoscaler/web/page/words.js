@@ -9,6 +9,13 @@ export function count(number) {
   return number === null || number === undefined ? UNKNOWN : whole.format(number);
 }
 
+const thousands = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+
+// The same where there is room for few digits: from ten thousand on "12.3K".
+export function brief(number) {
+  return typeof number === "number" && number >= 10_000 ? thousands.format(number) : count(number);
+}
+
 export function plural(number, one, many = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : many}`;
 }

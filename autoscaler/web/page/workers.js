@@ -5,7 +5,7 @@ import { count, duration, plural } from "./words.js";
 
 const SHOWN = 100;
 const RANK = ["lost", "draining", "stopping", "starting", "ready", "foreign"];
-const COLUMNS = ["Worker", "Phase", "For", "Tasks", "Broker", ""];
+const COLUMNS = ["Worker", "Phase", "For", "Tasks", "Broker", "Order"];
 
 export class Workers {
   constructor(steer) {
@@ -17,7 +17,7 @@ export class Workers {
     this.caption = el("p", { class: "empty" });
     this.more = el("button", { type: "button", class: "quiet", on: { click: () => ((this.all = !this.all), this.arrange()) } });
     this.table = el("table", { class: "workers" }, el("thead", {}, el("tr", {}, ...COLUMNS.map((text) => el("th", { scope: "col", text })))), this.body);
-    this.heading = el("h3", { id: "workers-title", text: "Workers" });
+    this.heading = el("h2", { id: "workers-title", text: "Workers" });
     this.node = el("section", { class: "panel", "aria-labelledby": "workers-title" }, this.heading, this.caption, el("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Table of workers" }, this.table), this.more);
   }
 
