@@ -65,10 +65,12 @@ class Deadlines(H11Protocol):
         leaving.transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        was_serving = self._is_serving()
         super().data_received(data)
         if not self._is_serving():
             self._begin_head()
-        elif self._in_head:
+        elif not was_serving:
+            # A whole request: neither its head nor the reading of the answer before it is waited for any longer.
             self._in_head = False
             self._idle.pop(self, None)
             self._disarm()

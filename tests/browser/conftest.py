@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from theatre import ROOT, Theatre
 
 ARTEFACTS = ROOT / "test-artifacts" / "browser"
+expect.set_options(timeout=15_000)
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -58,7 +59,7 @@ def new_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
     def make(**options: object) -> Tab:
         settings = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **options}
         tab = Tab(browser.new_context(**settings).new_page())
-        tab.page.set_default_timeout(10_000)
+        tab.page.set_default_timeout(15_000)
         tabs.append(tab)
         return tab
 

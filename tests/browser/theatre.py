@@ -57,7 +57,7 @@ class Theatre(House):
         self.journal.close()
 
     def _read(self, what: str, *question: Any) -> list[dict[str, Any]]:
-        return {"decisions": self.journal.decisions, "history": self.journal.ticks}[what](*question)
+        return {"decisions": self.journal.decisions, "history": self.journal.ticks, "orders": self.journal.orders}[what](*question)
 
     def _news(self, after: int, limit: int) -> list[dict[str, Any]]:
         return self.journal.news(after, limit)

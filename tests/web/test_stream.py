@@ -17,6 +17,7 @@ from telling import NOW, a_decision, a_record, a_replica, a_snapshot, a_step, a_
 from window import House
 
 from autoscaler.report.redact import redactor
+from autoscaler.web import server as server_module
 from autoscaler.web import stream as stream_module
 from autoscaler.web.brief import brief, changes
 from autoscaler.web.server import Server
@@ -219,6 +220,20 @@ def test_whoever_comes_later_hears_nothing_old(house: House, server: Server) -> 
     house.snapshot = of(1, 2)
     with listening(server) as told:
         assert [p["backlog"] for p in next(told)[1]["pools"]] == [1, 2]
+
+
+def test_it_lives_on_a_kept_connection(house: House, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time that a client has to read the answer before does not end the stream after it."""
+    monkeypatch.setattr(server_module, "STALL_SECONDS", 0.3)
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=5, trust_env=False) as client:
+        client.get("/healthz")
+        with client.stream("GET", "/api/v1/events") as answer:
+            told = events(answer)
+            next(told)
+            time.sleep(0.6)
+            house.snapshot = of(8, 0)
+
+            assert next(told)[0] == "change"
 
 
 def test_the_server_stops_at_once(house: House, server: Server) -> None:

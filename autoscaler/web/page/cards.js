@@ -109,7 +109,7 @@ class Card {
 export function state(pool) {
   if (pool.removed) return { kind: "leaving", words: "removed" };
   if (pool.blind.length) return { kind: "blind", words: "blind" };
-  if ((pool.orders ?? []).some((order) => order.kind === "pause")) return { kind: "paused", words: "paused" };
+  if (pool.orders.some((order) => order.kind === "pause")) return { kind: "paused", words: "paused" };
   if (pool.direction === "up") return { kind: "up", words: "scaling up" };
   if (pool.direction === "down") return { kind: "down", words: "scaling down" };
   if (pool.limited_by.length) return { kind: "held", words: "held" };

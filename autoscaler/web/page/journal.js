@@ -26,8 +26,7 @@ export function add(fresh) {
 
 // Orders are not in the stream: they are asked for when those that stand are others.
 export async function follow(status) {
-  if (!status.pools.some((pool) => pool.orders)) return;
-  const now = JSON.stringify(status.pools.map((pool) => pool.orders ?? []));
+  const now = JSON.stringify(status.pools.map((pool) => pool.orders));
   if (now === standing) return;
   standing = now;
   try {

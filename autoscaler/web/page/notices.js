@@ -36,7 +36,7 @@ function arrange(notices) {
   keyed(list, known, shown.map((_, i) => i), () => new Notice());
   shown.forEach((notice, i) => known.get(i).update(notice));
   more.hidden = notices.length <= MOST;
-  say(more, isOpen ? "Show fewer" : `Show ${notices.length - MOST} more`);
+  say(more, isOpen ? "Show fewer" : `Show ${Math.max(0, notices.length - MOST)} more`);
 }
 
 class Notice {
@@ -84,7 +84,7 @@ function statusNotices(status) {
 
 // What people have ordered and still stands.
 export function orders(pool) {
-  return (pool.orders ?? []).map((order) => {
+  return pool.orders.map((order) => {
     const ends = order.until ? `until ${clock(order.until)}` : "until it is resumed";
     const who = [order.by && `by ${order.by}`, order.why && `“${order.why}”`].filter(Boolean).join(", ");
     return { kind: "info", text: `${pool.pool} ${told(order)} ${ends}${who ? ` (${who})` : ""}` };
