@@ -158,6 +158,23 @@ def replay(config: Path, form: str, **asked: Any) -> None:
 
 
 @cli.command()
+@config_option
+@click.option("--pool", required=True, help="The pool whose settings are tried.")
+@click.option("--trace", type=click.Path(path_type=Path), help="CSV with a line for each task: arrival_s,runtime_s.")
+@click.option("--journal", type=click.Path(path_type=Path), help="Instead of a trace: what a daemon kept.")
+@click.option(
+    "--hour-waited-costs", default=1.0, show_default=True, type=click.FloatRange(0), help="Worker-hours that an hour waited is worth."
+)
+@click.option("--boot", type=DURATION, help="How long a worker takes to start: 3s, or with --journal what it took.")
+@format_option
+def tune(config: Path, form: str, **asked: Any) -> None:
+    """Which settings of a pool are worth having, which are best at this price, and the lines to paste."""
+    from autoscaler.cli.tune import Asked, tune_pool
+
+    tune_pool(config, Asked(**asked), as_json=form == "json")
+
+
+@cli.command()
 def schema() -> None:
     """The JSON schema of config.yaml, for editors."""
     from autoscaler.config.schema import schema as build
