@@ -12,7 +12,7 @@ import click
 from autoscaler import __version__
 from autoscaler.cli.hand import STEERING
 from autoscaler.cli.kinds import DURATION
-from autoscaler.cli.options import DEFAULT_URL, asks_daemon, config_option, format_option, pool_argument, pool_or_none
+from autoscaler.cli.options import DEFAULT_URL, about_tasks, asks_daemon, config_option, format_option, pool_argument, pool_or_none
 from autoscaler.errors import AutoscalerError, ConfigError, LockHeld
 
 INVALID_CONFIG = 78
@@ -126,9 +126,7 @@ def completion(shell: str) -> None:
 
 @cli.command()
 @config_option
-@click.option("--pool", required=True, help="The pool whose settings are tried.")
-@click.option("--trace", required=True, type=click.Path(path_type=Path), help="CSV with a line for each task: arrival_s,runtime_s.")
-@click.option("--boot", default="3s", show_default=True, help="How long a worker takes to start, on average.")
+@about_tasks
 @click.option("--boot-spread", default=0.0, show_default=True, type=click.FloatRange(0, 1), help="Share of it left to chance.")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same result.")
 @click.option("--rivals", is_flag=True, help="Other autoscalers on the same trace, too: KEDA, Knative, latency steppers, Dask, AWS, ...")
@@ -159,13 +157,10 @@ def replay(config: Path, form: str, **asked: Any) -> None:
 
 @cli.command()
 @config_option
-@click.option("--pool", required=True, help="The pool whose settings are tried.")
-@click.option("--trace", type=click.Path(path_type=Path), help="CSV with a line for each task: arrival_s,runtime_s.")
-@click.option("--journal", type=click.Path(path_type=Path), help="Instead of a trace: what a daemon kept.")
+@about_tasks
 @click.option(
     "--hour-waited-costs", default=1.0, show_default=True, type=click.FloatRange(0), help="Worker-hours that an hour waited is worth."
 )
-@click.option("--boot", type=DURATION, help="How long a worker takes to start: 3s, or with --journal what it took.")
 @format_option
 def tune(config: Path, form: str, **asked: Any) -> None:
     """Which settings of a pool are worth having, which are best at this price, and the lines to paste."""

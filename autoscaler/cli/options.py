@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from autoscaler.cli.kinds import DURATION
+
 if TYPE_CHECKING:
     from autoscaler.config.models import Settings
 
@@ -46,6 +48,15 @@ def tells_daemon(command: F) -> F:
         help="File with the token; without it the first one of the configuration file (-c, or AUTOSCALER_CONFIG).",
     )  # fmt: skip
     return asks_daemon(token(command))
+
+
+def about_tasks(command: F) -> F:
+    """Options of the commands that try a pool's settings on tasks."""
+    pool = click.option("--pool", required=True, help="The pool whose settings are tried.")
+    trace = click.option("--trace", type=click.Path(path_type=Path), help="CSV with a line for each task: arrival_s,runtime_s.")
+    journal = click.option("--journal", type=click.Path(path_type=Path), help="Instead of a trace: the tasks that a journal tells of.")
+    boot = click.option("--boot", type=DURATION, help="How long a worker takes to start; by default 3s, or as the journal says.")
+    return pool(trace(journal(boot(command))))
 
 
 pool_argument = click.argument("pool", shell_complete=lambda ctx, _param, begun: _names(ctx, begun))

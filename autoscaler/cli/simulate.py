@@ -11,9 +11,8 @@ from typing import TextIO
 
 import click
 
+from autoscaler.cli.tasks import tasks_of
 from autoscaler.config.load import load
-from autoscaler.config.units import seconds
-from autoscaler.sim.arrivals import load_trace
 from autoscaler.sim.chart import picture, table, verdict
 from autoscaler.sim.plot import plot
 from autoscaler.sim.rivals.catalog import CATALOG
@@ -27,8 +26,9 @@ class Asked:
     """What is to be simulated, as it stood on the command line."""
 
     pool: str
-    trace: Path
-    boot: str
+    trace: Path | None
+    journal: Path | None
+    boot: float | None
     boot_spread: float
     seed: int
     rivals: bool
@@ -40,13 +40,14 @@ def simulate_trace(config: Path, asked: Asked, *, as_json: bool) -> None:
     settings = load(config, os.environ)
     if asked.pool not in settings.pools:
         raise click.BadParameter(f"{asked.pool!r} is no pool of {config}: it has {', '.join(settings.pools)}", param_hint="--pool")
-    boot, trace = Boot(_seconds(asked.boot, "--boot"), asked.boot_spread), load_trace(asked.trace)
-    result = simulate(policies_of(settings, asked.pool), trace, boot, asked.seed, _told(CATALOG) if asked.rivals else ())
+    tasks = tasks_of(asked.pool, asked.trace, asked.journal, asked.boot)
+    boot, policies_at = Boot(tasks.boot_seconds, asked.boot_spread), policies_of(settings, asked.pool, tasks.begins_at)
+    result = simulate(policies_at, tasks.trace, boot, asked.seed, _told(CATALOG) if asked.rivals else ())
     if asked.plot is not None:
-        asked.plot.write(plot(result, asked.pool, asked.trace.name, boot.mean_seconds))
+        asked.plot.write(plot(result, asked.pool, Path(tasks.source).name, boot.mean_seconds))
     if as_json:
         rows = [score.plain() for score in result.scores]
-        click.echo(json.dumps({"trace": str(asked.trace), "pool": asked.pool, "results": rows}, indent=2))
+        click.echo(json.dumps({"trace": tasks.source, "pool": asked.pool, "results": rows}, indent=2))
         return
     from rich.console import Console
 
@@ -65,10 +66,3 @@ def _told(rivals: Iterable[str]) -> Iterator[str]:
         for rival in rivals:
             status.update(f"simulating {rival}")
             yield rival
-
-
-def _seconds(text: str, option: str) -> float:
-    try:
-        return seconds(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint=option) from error

@@ -21,4 +21,10 @@ The past under another configuration, from the journal or a file:
     reconstruct   which tasks there must have been
     retrace       both configurations simulated on these tasks
     review        all of it as one value for a pool
+
+Which settings to take:
+
+    presets       four of them with names
+    choices       the grid that is tried, and how each choice is written in the configuration
+    tune          every choice on one trace, and those worth having
 """

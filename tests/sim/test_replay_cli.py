@@ -156,3 +156,13 @@ def test_a_pool_that_was_not_seen_is_named(desk: Path):
 
     assert "tells nothing of the pool new" in answer.stderr
     assert answer.stdout.startswith("p: ")
+
+
+def test_the_journal_s_tasks_are_simulated(desk: Path, journal: Path):
+    """As many as came, with the start that the daemon had learned; and not both a trace and a journal."""
+    words = ["simulate", "-c", str(desk / "config.yaml"), "--pool", "p", "--journal", str(journal)]
+    whole = json.loads(CliRunner().invoke(cli, [*words, "--format", "json"]).stdout)
+    both = CliRunner().invoke(cli, [*words, "--trace", "t.csv"])
+
+    assert (whole["trace"], whole["results"][0]["tasks"], whole["results"][0]["done"]) == (str(journal), 50, 50)
+    assert (both.exit_code, "one of the two" in both.stderr) == (2, True)
