@@ -42,6 +42,8 @@ class Rare:
     """Standing orders of people and producers, which may overrule what the settings say."""
     lanes: int = 0
     """On how many brokers the pool had work or workers, where that was more than one."""
+    outdated: int = 0
+    """Replicas of an earlier spec or image, which are replaced."""
     failures: int = 0
     """Rounds in a row in which workers ended badly, by their own fault or the broker's."""
     backoff_until: float = 0.0
@@ -91,9 +93,15 @@ class PoolTick:
         return self.ready + self.starting + self.rare.lost
 
     @property
-    def is_whole(self) -> bool:
-        """Everything that a decision rests on could be seen."""
-        return self.backlog is not None and self.busy is not None and not self.rare.mute
+    def beyond_settings(self) -> str:
+        """Why the settings of sizing alone do not say what should have been decided, in words; empty where they do."""
+        if self.backlog is None or self.busy is None or self.rare.mute:
+            return "not everything could be seen"
+        if self.rare.orders:
+            return "somebody had paused, scaled, drained or woken the pool"
+        if self.rare.lanes:
+            return "the pool was on more than one broker"
+        return "workers of an earlier spec or image were replaced" if self.rare.outdated else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +154,7 @@ def _rare(decided: PoolDecision, lanes: Sequence[PoolMemory], at: float) -> Rare
         down=sum(1 for lane in lanes for drain in lane.drains if drain.since == at),
         orders=len(view.orders),
         lanes=len(decided.lanes),
+        outdated=sum(1 for r in view.serving if r.outdated),
         failures=kept.failures or (fault.times if fault else 0),
         backoff_until=max(kept.backoff_until, fault.until if fault else 0.0),
         wait=round(view.oldest_wait_seconds, 1),

@@ -37,8 +37,8 @@ class Answer:
 
     @property
     def is_compared(self) -> bool:
-        """Not where something was unseen, people gave orders, or brokers failed over: there the settings alone do not decide."""
-        return self.past.is_whole and not self.past.rare.orders and not self.past.rare.lanes
+        """Whether the settings alone say what should have been decided."""
+        return not self.past.beyond_settings
 
     @property
     def differs(self) -> bool:
@@ -74,13 +74,17 @@ def replay(policies_at: PoliciesAt, looks: Sequence[Look]) -> Iterator[dict[str,
     """What would have been decided at each look, by pool; pools that were not there then, or are not configured, are left out."""
     witness, memory = Witness(), _begin(looks)
     for look, seconds in zip(looks, lengths([look.at for look in looks]), strict=True):
-        everything = policies_at(look.at)
-        policies = replace(everything, pools={name: pool for name, pool in everything.pools.items() if name in look.pools}, brokers=())
-        before = resume(memory) if look.fresh else memory
+        policies = _only_sizing(policies_at(look.at), look)
         witness.past = look
-        record, memory = tick(policies, before, witness, witness, look.at)
-        memory = as_it_was(memory, before, look)
+        record, memory = tick(policies, resume(memory) if look.fresh else memory, witness, witness, look.at)
+        memory = as_it_was(memory, look)
         yield {d.pool: Answer(look.pools[d.pool], d, seconds) for d in record.decision.pools}
+
+
+def _only_sizing(policies: Policies, look: Look) -> Policies:
+    """The pools that were there, on one broker and with nobody out of date: what else was going on then is not this configuration's."""
+    pools = {name: replace(pool, spec="") for name, pool in policies.pools.items() if name in look.pools}
+    return replace(policies, pools=pools, brokers=())
 
 
 def _begin(looks: Sequence[Look]) -> Memory:

@@ -6,6 +6,7 @@ is part of the value, in words.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -86,14 +87,8 @@ def _rebuilt(ticks: Sequence[PoolTick]) -> tuple[Rebuilt | None, str]:
 
 
 def _of_looks(ticks: Sequence[PoolTick], *, began: bool) -> Iterator[str]:
-    unseen, ordered = sum(not tick.is_whole for tick in ticks), sum(bool(tick.rare.orders) for tick in ticks)
-    over = sum(bool(tick.rare.lanes) for tick in ticks)
-    if unseen:
-        yield f"{unseen:,} looks are not compared: not everything could be seen then"
-    if ordered:
-        yield f"{ordered:,} looks are not compared: somebody had paused, scaled, drained or woken the pool"
-    if over:
-        yield f"{over:,} looks are not compared: the pool was on more than one broker"
+    for why, looks in Counter(tick.beyond_settings for tick in ticks if tick.beyond_settings).items():
+        yield f"{looks:,} looks are not compared: {why}"
     times = [tick.at for tick in ticks]
     paused = times[-1] - times[0] - sum(lengths(times))
     if paused > 1:

@@ -51,11 +51,14 @@ def compare(policies_at: PoliciesAt, trace: Trace, boot: Boot, seed: int = 0, ri
 
 
 def policies_of(settings: Settings, pool: str, begins_at: float = MONDAY) -> PoliciesAt:
-    """The policies of this pool alone, with the schedules that hold so long after the beginning of the trace."""
+    """The policies of this pool alone, with the schedules that hold so long after the beginning of the trace.
+
+    Nobody is out of date in a simulation: workers are not replaced for their spec.
+    """
 
     def at(now: float) -> Policies:
         everything = settings.policies(begins_at + now)
-        return replace(everything, pools={pool: everything.pools[pool]})
+        return replace(everything, pools={pool: replace(everything.pools[pool], spec="")})
 
     always = None if settings.pools[pool].schedules else at(0.0)
     return (lambda _: always) if always else at

@@ -166,20 +166,20 @@ def _up(now: float) -> tuple[SourceSight, ...]:
     return SourceSight("flower", True, "", 0.0, now), SourceSight("fleet", True, "", 0.0, now)
 
 
-def as_it_was(memory: Memory, before: Memory, past: Look) -> Memory:
+def as_it_was(memory: Memory, past: Look) -> Memory:
     """The memory with what it cannot have learned from hands that do nothing: what was changed, what failed, what starts took."""
-    return Memory({name: _pool_as_it_was(kept, before.of(name), past.pools[name]) for name, kept in memory.pools.items()})
+    return Memory({name: _pool_as_it_was(kept, past.pools[name]) for name, kept in memory.pools.items()})
 
 
-def _pool_as_it_was(kept: PoolMemory, before: PoolMemory, tick: PoolTick) -> PoolMemory:
+def _pool_as_it_was(kept: PoolMemory, tick: PoolTick) -> PoolMemory:
     rare, change = tick.rare, tick.rare.up - tick.rare.down
     return replace(
         kept,
-        last_up=tick.at if rare.up else before.last_up,
-        last_down=tick.at if rare.down else before.last_down,
-        changes=changes_after(before.changes, change, tick.at) if change else kept.changes,
-        boot_seconds=before.boot_seconds if tick.boot_seconds is None else tick.boot_seconds,
-        stop_seconds=before.stop_seconds if tick.stop_seconds is None else tick.stop_seconds,
+        last_up=tick.at if rare.up else kept.last_up,
+        last_down=tick.at if rare.down else kept.last_down,
+        changes=changes_after(kept.changes, change, tick.at) if change else kept.changes,
+        boot_seconds=kept.boot_seconds if tick.boot_seconds is None else tick.boot_seconds,
+        stop_seconds=kept.stop_seconds if tick.stop_seconds is None else tick.stop_seconds,
         failures=rare.failures,
         backoff_until=rare.backoff_until,
     )

@@ -75,7 +75,7 @@ def test_a_tick_holds_what_decisions_rest_on() -> None:
     assert (tick.backlog, tick.busy, tick.running, tick.started, tick.finished) == (7, 4, 5, 40, 35)
     assert (tick.ready, tick.starting, tick.draining, tick.boot_seconds) == (1, 1, 1, 4.5)
     assert tick.rare == Rare(lost=1, mute=1, leftover=2, reserved=4, up=1, failures=1)
-    assert not tick.is_whole
+    assert tick.beyond_settings == "not everything could be seen"
 
 
 def test_without_counters_there_are_none() -> None:

@@ -33,7 +33,7 @@ def test_observations_are_read(tmp_path: Path, text: str):
     first, second = (look.pools["p"] for look in load_observations(tmp_path / "o.csv", "p", 3.0))
 
     assert (first.at, first.backlog, first.busy, first.ready, first.started, first.finished) == (0.0, 9, 4, 2, 10, 6)
-    assert (second.at, second.busy, second.is_whole) == (2.5, None, False)
+    assert (second.at, second.busy, second.beyond_settings) == (2.5, None, "not everything could be seen")
 
 
 def test_workers_start_before_they_are_ready():

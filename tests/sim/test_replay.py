@@ -141,10 +141,11 @@ def test_what_was_not_seen_is_not_compared():
     assert [answer.differs for answer in answers] == [True, False, False, True]
 
 
-def test_what_people_ordered_is_not_compared():
-    """While somebody holds the pool, the settings do not say what should be."""
+@pytest.mark.parametrize("other", [Rare(orders=1), Rare(lanes=2), Rare(outdated=3)])
+def test_what_settings_do_not_say_is_not_compared(other):
+    """While somebody holds the pool, brokers fail over or workers are replaced, the settings do not say what should be."""
     (look,) = seen("0,9,0,0,0,0")
-    held = Look(look.at, True, {"p": replace(look.pools["p"], rare=Rare(orders=1))})
+    held = Look(look.at, True, {"p": replace(look.pools["p"], rare=other)})
 
     assert asked(a_pool(), (look,))[0].differs
     assert not asked(a_pool(), (held,))[0].differs

@@ -25,8 +25,11 @@ from autoscaler.report.journal import Journal
 from autoscaler.sim.arrivals import trace_of
 from autoscaler.sim.choices import Choice, Keys, choice_of, grid, keys_of, settings_with
 from autoscaler.sim.presets import PRESETS
+from autoscaler.sim.run import run
 from autoscaler.sim.score import Score
+from autoscaler.sim.simulate import policies_of
 from autoscaler.sim.tune import Trial, Work, attempts, compare, tune
+from autoscaler.sim.world import Boot
 
 PAGE = (Path(__file__).parents[2] / "docs" / "replay-and-tune.md").read_text()
 CONFIG = """
@@ -137,6 +140,14 @@ def test_the_present_settings_are_tried_too(tmp_path: Path):
     ]
     assert [a.keys.short for a in attempts(pasted, "mail", 3.0) if a.is_present] == ["target_wait: 20s, stabilization: auto"]
     assert len(attempts(loaded, "mail", 3.0)) == len(attempts(pasted, "mail", 3.0)) + 1
+
+
+def test_nobody_is_out_of_date_in_a_simulation(tmp_path: Path):
+    """A pool that keeps a worker keeps this one: its spec is that of the file, and the simulated engine knows of none."""
+    kept = settings_with(settings_in(tmp_path), "mail", Choice(TargetWait(10.0), replicas_min=1), RESTART)
+    lived = run(policies_of(kept, "mail"), trace_of([(5.0, 2.0), (400.0, 2.0)]), Boot(3.0))
+
+    assert lived.world.starts == 1
 
 
 @pytest.mark.parametrize(
