@@ -92,7 +92,7 @@ class PoolView:
     pool: str
     queues: tuple[QueueSight, ...]
     waiting: int
-    """Tasks known to wait: the sum over the queues that could be seen."""
+    """Tasks known to wait: the sum over the queues that could be seen, with those that are due within a worker's boot."""
     leftover: int
     """Unacknowledged messages that no living worker holds: left behind by a killed one."""
     replicas: tuple[Replica, ...]
@@ -103,6 +103,10 @@ class PoolView:
     blind: tuple[str, ...]
     """Why this pool must not be scaled down, in words; empty when all was seen."""
     flow: Flow = Flow()
+    later: int = 0
+    """Tasks in the queues whose time is still far off: they do not wait for a worker yet."""
+    due_in_seconds: float | None = None
+    """Until the first task is due whose time has not come; None where there is none."""
     fleet_seen: bool = True
     """False: the containers themselves could not be listed, so nothing may be done."""
     orders: tuple[Order, ...] = ()

@@ -20,6 +20,8 @@ class QueueSight:
     """Messages in the queue's list(s), not yet given to a worker."""
     unacked: Reading[int] = Unknown("no broker is read directly")
     """Messages given to a worker and not acknowledged: prefetched, ETA, late-acked or left behind by a killed worker."""
+    later: tuple[float, ...] = ()
+    """When waiting messages are due whose time has not come, soonest first; these are not counted in `waiting`."""
 
 
 @dataclass(frozen=True, slots=True)

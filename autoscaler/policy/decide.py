@@ -46,7 +46,7 @@ def decide(policies: Policies, seen: Observation, memory: Memory, now: float) ->
 
 def propose(policy: PoolPolicy, look: Census, memory: PoolMemory, now: float, interval_seconds: float) -> Proposal:
     """One lane through demand, activation, wake and the rules."""
-    pool = view(policy, look, memory, now)
+    pool = view(policy, look, memory, now, interval_seconds)
     if not pool.fleet_seen:
         return Proposal.begin(policy, pool, memory, now, _hands_off(pool))
     needed = demand(policy, pool, lead_seconds=memory.boot_seconds + interval_seconds)

@@ -6,6 +6,7 @@ timeout, then `lost`; what a ready replica is doing may be unknown, which is not
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
@@ -84,14 +85,19 @@ def census(seen: Observation, brokers: tuple[str, ...] = ()) -> Census:
     )
 
 
-def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float) -> PoolView:
-    """One lane as it looks now: its queues, its replicas with their phases, and why it may be blind."""
+def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float, interval_seconds: float = 0.0) -> PoolView:
+    """One lane as it looks now: its queues, its replicas with their phases, and why it may be blind.
+
+    A task that waits for its time is work from the moment on at which a worker would have to be started to be ready for it.
+    """
     if policy.broker:  # Flower hears the workers of one broker only, and so far that is the first
         all_seen = replace(all_seen, foreign=0, hearing=all_seen.hearing - {"flower"})
     seen, waits = all_seen.seen, depths(all_seen.seen, policy.broker)
     queues = tuple(waits.get(q) or QueueSight(q, Unknown("it was not looked at")) for q in policy.queues)
     containers = all_seen.by_lane.get(policy.key, ())
-    waiting = sum([known(q.waiting) or 0 for q in queues])
+    times = sorted([at for q in queues for at in q.later])
+    soon = bisect(times, now + memory.boot_seconds + interval_seconds)
+    waiting = sum([known(q.waiting) or 0 for q in queues]) + soon
     orders = _in_force(policy, seen, now)
     listening = ear(memory, hears_ours=all_seen.hears_ours, tasks_wait=waiting > 0)
     past = _Past(_drains(orders, memory), frozenset(memory.ready), dict(memory.silent), listening)
@@ -108,6 +114,8 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float) -
         oldest_wait_seconds=_oldest_wait(flow, memory, waiting, now),
         blind=_blind(queues, seen),
         flow=flow,
+        later=len(times) - soon,
+        due_in_seconds=times[0] - now if times else None,
         fleet_seen=isinstance(seen.containers, Known),
         refused=_refused(seen, policy.broker),
         orders=orders,

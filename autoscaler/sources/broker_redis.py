@@ -2,19 +2,21 @@
 
 A queue is a list per priority step, and unacknowledged messages of all queues are one hash. While all is empty one `EXISTS` over
 these keys tells so: one command per look, which a metered Redis bills. Only when something is there: the length of each queue's
-first list, whether there are lists of other priorities at all, and how many messages are unacknowledged and whose.
+first list, whether there are lists of other priorities at all, and how many messages are unacknowledged and whose. Into a short list
+one look is taken at the task that is next; only where that one waits for its time, the others are read, too.
 `broker.py` sets the deadline and hands the result on; `redis_line.py` carries the commands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import redis.exceptions as trouble
 
 from autoscaler.config.models import BrokerSettings
 from autoscaler.sources import broker_unacked
+from autoscaler.sources.broker_due import due_at, due_times
 from autoscaler.sources.broker_unacked import Binding
 from autoscaler.sources.redis_line import RedisLine, good
 from autoscaler.sources.sight import Sight
@@ -23,8 +25,12 @@ ENTRIES_READ = 1_000
 """Unacknowledged messages whose queue is looked up in one look; what is beyond counts as of unknown queue."""
 BYTES_READ = 2_000_000
 """... and their size: tasks may carry whole files."""
+BYTES_OF_ONE = BYTES_READ // 20
+"""A task that waits for its time and is larger counts as due: others like it are not worth reading."""
 FIRST_STEP = 50
 EXCHANGES_READ = 20
+PEEKED_AT = 20
+"""A queue with more tasks than this is work, whatever the times of some of them."""
 
 
 class RedisBroker:
@@ -61,7 +67,20 @@ class RedisBroker:
         parts = {queue: [lengths.get(key, 0) for key in keys] for queue, keys in lists.items()}
         gaps = {queue: str(self._line.in_words(bad)) for queue, found in parts.items() for bad in found if isinstance(bad, Exception)}
         unacked, notes = await self._unacknowledged(held, queues)
-        return Sight({queue: sum(parts[queue]) for queue in queues if queue not in gaps}, unacked, gaps=gaps, notes=notes)
+        depths = {queue: sum(parts[queue]) for queue in queues if queue not in gaps}
+        due = await self._due_times({q: [key for key in lists[q] if lengths.get(key)] for q, n in depths.items() if 0 < n <= PEEKED_AT})
+        return Sight(depths, unacked, due=due, gaps=gaps, notes=notes)
+
+    async def _due_times(self, lists: Mapping[str, Sequence[str]]) -> dict[str, tuple[float, ...]]:
+        """When the tasks of short queues are due, for queues whose next task waits for its time."""
+        keys = {queue: keys[0] for queue, keys in lists.items()}
+        answers = await self._line.ask(*(("LINDEX", key, -1) for key in keys.values())) if keys else ()
+        sleeping = [q for q, m in zip(keys, answers, strict=True) if isinstance(m, bytes) and len(m) < BYTES_OF_ONE and due_at(m)]
+        found = {}
+        for queue in sleeping:
+            parts = await self._line.ask(*(("LRANGE", key, 0, PEEKED_AT - 1) for key in lists[queue]))
+            found[queue] = due_times(message for part in parts if isinstance(part, list) for message in part)
+        return found
 
     async def _prioritized(self, keys: Sequence[str]) -> dict[str, Any]:
         """Lengths of the lists of other priorities: mostly there are none, and one command says so."""

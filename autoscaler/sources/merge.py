@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from autoscaler.model import Known, QueueSight, Reading, Stale, Unknown, WorkerSight
@@ -70,7 +70,7 @@ def merge(
     """Every wanted queue and every worker that any source knows, as readings."""
     seen = {name: answer.reading(now, max_age_seconds) for name, answer in answers.items()}
     depth = {name: _undeceived(name, sight, max_age_seconds) for name, sight in seen.items() if _gives_depth(name, depth_from)}
-    found = {queue: _queue(queue, depth, seen) for queue in queues}
+    found = {queue: _without_later(_queue(queue, depth, seen), depth, now) for queue in queues}
     heard = [_Witness(name, sight, max_age_seconds) for name, sight in seen.items() if not isinstance(sight, Unknown)]
     heard.sort(key=lambda witness: not witness.is_page)
     names = dict.fromkeys(name for witness in heard for name in witness.voices)
@@ -95,6 +95,16 @@ def _queue(queue: str, depth: Mapping[str, Reading[Sight]], seen: Mapping[str, R
         waiting=_greatest([*waiting, *untold]) or Unknown("no source is asked for depths: add the broker under `brokers:`"),
         unacked=_greatest(unacked) or Unknown("no broker is read directly"),
     )
+
+
+def _without_later(queue: QueueSight, depth: Mapping[str, Reading[Sight]], now: float) -> QueueSight:
+    """The queue without the tasks whose time has not come: they wait for that, and for nobody else."""
+    times = [sight.value.due.get(queue.queue, ()) for sight in depth.values() if isinstance(sight, Known)]
+    later = tuple([at for at in max(times, key=len, default=()) if at > now])
+    if not later or not isinstance(queue.waiting, Known):
+        return queue
+    waiting = replace(queue.waiting, value=max(0, queue.waiting.value - len(later)))
+    return replace(queue, waiting=waiting, later=later)
 
 
 def _undeceived(name: str, sight: Reading[Sight], max_age_seconds: float) -> Reading[Sight]:

@@ -141,7 +141,7 @@ _CODES = {
 }
 """What Redis says by its first word, where more can be told than `REMEDY` does."""
 _CAUSES: tuple[tuple[type[BaseException], Health, str], ...] = (
-    (trouble.NoPermissionError, Health.AUTH, "does not let its user read: allow EXISTS, LLEN, HLEN, HSCAN and SSCAN"),
+    (trouble.NoPermissionError, Health.AUTH, "does not let its user read: allow EXISTS, LLEN, HLEN, HSCAN, SSCAN, LINDEX and LRANGE"),
     (trouble.AuthenticationError, Health.AUTH, REMEDY[Health.AUTH]),
     (trouble.BusyLoadingError, Health.LOADING, REMEDY[Health.LOADING]),
     (socket.gaierror, Health.UNREACHABLE, "cannot be found: its name does not resolve; are both in the same network?"),

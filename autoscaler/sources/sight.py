@@ -50,6 +50,8 @@ class Sight:
     """Waiting messages per queue, only for queues that this source really read."""
     unacked: Mapping[str, int] | None = None
     """Unacknowledged messages per queue; None where this source cannot see them."""
+    due: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """When those waiting messages are due that carry a time, soonest first; only for queues into which this source has looked."""
     voices: Mapping[str, Voice] = field(default_factory=dict)
     gaps: Mapping[str, str] = field(default_factory=dict)
     """Wanted queues that could not be read, each with why and what to do, in the operator's words."""

@@ -243,7 +243,7 @@ def _undecided(policy: PoolPolicy | None) -> dict[str, Any]:
     queues = policy.queues if policy else ()
     unseen = "it was not looked at yet"
     return {
-        "queues": [{"queue": queue, "waiting": None, "kind": "unknown", "why": unseen, "age_seconds": None} for queue in queues],
+        "queues": [_queue(QueueSight(queue, Unknown(unseen)), 0.0) for queue in queues],
         **dict.fromkeys(UNSEEN_KEYS),
         "orders": [],
         "blind": [unseen],
@@ -254,7 +254,9 @@ def _undecided(policy: PoolPolicy | None) -> dict[str, Any]:
 
 
 def _queue(queue: QueueSight, now: float) -> dict[str, Any]:
+    due_in = max(0.0, queue.later[0] - now) if queue.later else None
     told: dict[str, Any] = {"queue": queue.queue, "waiting": None, "kind": "unknown", "why": "", "age_seconds": None}
+    told |= {"later": len(queue.later), "due_in_seconds": due_in}
     match queue.waiting:
         case Known(value, at):
             return told | {"waiting": value, "kind": "known", "age_seconds": max(0.0, now - at)}

@@ -73,6 +73,8 @@ class World:
         self.waiting: dict[str, list[float]] = {q: [] for p in policies.pools.values() for q in p.queues}
         """When each waiting task arrived, oldest first."""
         self.waits: list[float] = []
+        self.later: dict[str, list[tuple[float, float]]] = {}
+        """When each task in the queue that waits for its time is due, and when it had arrived."""
         self.worker_seconds = 0.0
         self.workers: dict[str, Worker] = {}
         self.done = self.sent = 0
@@ -99,6 +101,11 @@ class World:
     def send(self, queue: str, count: int) -> None:
         """Tasks arrive."""
         self.waiting[queue] += [self.now] * count
+        self.sent += count
+
+    def send_eta(self, pool: str, count: int, due: float) -> None:
+        """Tasks arrive that are due only then, and lie in the queue until a worker takes them."""
+        self.later.setdefault(pool, []).extend([(due, self.now)] * count)
         self.sent += count
 
     def send_later(self, pool: str, count: int, due: float) -> None:
@@ -167,8 +174,15 @@ class World:
 
     def _bring_back(self, worker: Worker) -> None:
         """Tasks that are due by now, and those of a dead worker once this one has lived for a while."""
-        due = [arrived for at, arrived in worker.scheduled if at <= self.now or worker.draining]
-        worker.scheduled = [task for task in worker.scheduled if task[0] > self.now and not worker.draining]
+        line = self.later.setdefault(worker.pool, [])
+        if worker.draining:
+            line += worker.scheduled
+            worker.scheduled = []
+        elif self._is_ready(worker):
+            worker.scheduled += line
+            line.clear()
+        due = [at for at, _ in worker.scheduled if at <= self.now]
+        worker.scheduled = [task for task in worker.scheduled if task[0] > self.now]
         if self.left.get(worker.pool) and self.now - worker.created >= self.boot + RESTORE_SECONDS:
             due += self.left[worker.pool]
             self.left[worker.pool] = []
@@ -198,9 +212,11 @@ class World:
         return BrokerSight("main", health, detail, fresh=True, queues={})
 
     def _queue(self, name: str, now: float) -> QueueSight:
-        depth = GONE if self.blind_flower or name in self.hidden else Known(len(self.waiting[name]), now, "flower")
+        over = [at for at, _ in self.later.get(name, ()) if at <= now]
+        depth = GONE if self.blind_flower or name in self.hidden else Known(len(self.waiting[name]) + len(over), now, "flower")
+        later = tuple(sorted(at for at, _ in self.later.get(name, ()) if at > now))
         if name not in self.left:
-            return QueueSight(name, depth)
+            return QueueSight(name, depth, later=later)
         held = sum(len(w.running) + len(w.scheduled) for w in self.alive(name))
         return QueueSight(name, depth, Known(held + len(self.left[name]), now, "broker"))
 
