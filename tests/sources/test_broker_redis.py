@@ -277,4 +277,4 @@ def test_a_user_without_scan_is_told_so(redis_url: str) -> None:
     sight = look(redis_url.replace("//", "//reader:pw@"))
 
     assert sight.unacked == dict.fromkeys(QUEUES, 1)
-    assert "allow EXISTS, LLEN, HLEN, HSCAN and SSCAN" in sight.notes[0]
+    assert "allow EXISTS, LLEN, HLEN, HSCAN, SSCAN" in sight.notes[0]
