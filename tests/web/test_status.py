@@ -50,7 +50,8 @@ def test_a_pool_tells_its_numbers() -> None:
     assert (pool["backlog"], pool["busy"], pool["slots"]) == (7, 4, 8)
     assert (pool["current"], pool["desired"], pool["min"], pool["max"]) == (2, 4, 0, 10)
     assert pool["replicas"] == {"starting": 1, "ready": 1, "draining": 1, "stopping": 0, "lost": 0, "foreign": 0}
-    assert pool["queues"] == [{"queue": "browser", "waiting": 7, "kind": "known", "why": "", "age_seconds": 2.0}]
+    known = {"waiting": 7, "kind": "known", "why": "", "age_seconds": 2.0, "later": 0, "due_in_seconds": None}
+    assert pool["queues"] == [{"queue": "browser", **known}]
     assert pool["why"].startswith("browser 2 -> 4: 7 waiting")
 
 
