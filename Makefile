@@ -1,9 +1,9 @@
 # Every target sets up what it needs; the environment (.venv) is made once, from requirements-dev.txt.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check up down lock clean
+.PHONY: help demo test lint coverage check up down lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## See it work in a minute: a real Redis, Flower, Celery and a burst of tasks; no Docker, no root
 	@scripts/venv
@@ -14,6 +14,9 @@ test: ## Lint and every test, on a real Docker engine too (as CI does)
 
 lint: ## Style, types and the direction of imports
 	@scripts/lint
+
+coverage: ## Every branch of the policy is taken by its own tests
+	@scripts/coverage
 
 check: ## Validate config.yaml and try every neighbour that it names
 	@scripts/venv

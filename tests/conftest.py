@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import HealthCheck
+from hypothesis import settings as properties
 from live import Workers, a_redis
+
+properties.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+properties.load_profile("unhurried")
+"""How long an example takes says something about the machine, not about the law."""
 
 
 @pytest.fixture(scope="session")

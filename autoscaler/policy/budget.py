@@ -47,13 +47,12 @@ def _shrink(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> lis
 def _grow(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> list[int]:
     """Give one at a time, first to pools below their minimum, then to the one with the fewest.
 
-    Only room that nobody uses now is given: a replica that is told to leave in this very decision still runs.
+    Only room that nobody uses now is given: a replica that is told to leave in this very decision still runs. There is always
+    less of it than is asked for, or nothing would have to be shared.
     """
     heap = [_claim(p, n, i) for i, (p, n) in enumerate(zip(proposals, counts, strict=True)) if n < p.count]
     heapq.heapify(heap)
     for _ in range(max(0, cap - sum([p.current for p in proposals]) - _leaving(proposals))):
-        if not heap:
-            break
         i = heap[0][2]
         counts[i] += 1
         if counts[i] < proposals[i].count:

@@ -43,6 +43,15 @@ def test_lowered_cap_drains_the_largest():
     assert (2, 1) == (pool_of(made, "a").desired, pool_of(made, "b").desired)
 
 
+def test_no_room_at_all_drains_everybody():
+    """A cap of zero sends also the last replica of every pool home."""
+    big, small = fleet(1, 1, pool="a"), fleet(0, pool="b")
+    look = seen(waiting={"a": 5, "b": 0}, containers=big["containers"] + small["containers"], workers=big["workers"] + small["workers"])
+    made = decide(policies(a_policy("a"), a_policy("b"), max_replicas=0), look, Memory(), NOW)
+
+    assert (0, 0) == (pool_of(made, "a").desired, pool_of(made, "b").desired)
+
+
 def test_draining_replicas_still_take_room():
     """A draining worker uses the host until it has left."""
     settings = policies(a_policy("a"), max_replicas=2)

@@ -17,7 +17,7 @@ from autoscaler.model import (
     Result,
 )
 from autoscaler.policy.decide import decide
-from autoscaler.policy.memory import remember, resume
+from autoscaler.policy.memory import LONGEST_WINDOW_SECONDS, remember, resume
 
 
 def told(memory: Memory, look, *outcomes: Outcome, now: float = NOW) -> PoolMemory:
@@ -195,3 +195,10 @@ def test_a_resumed_memory_begins_its_window_anew():
     memory = resume(Memory({"p": PoolMemory(recommendations=((NOW - 9999, 0),), ready=("p0",))}))
 
     assert decided(a_policy(), seen(waiting=0, **fleet(0)), memory).desired == 1
+
+
+def test_a_need_of_yesterday_is_forgotten():
+    """No window is longer than a day."""
+    memory = Memory({"p": PoolMemory(recommendations=((NOW - LONGEST_WINDOW_SECONDS, 9), (NOW - 60, 3)))})
+
+    assert ((NOW - 60, 3), (NOW, 0)) == told(memory, seen(waiting=0)).recommendations

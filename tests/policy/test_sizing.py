@@ -207,6 +207,11 @@ def test_looks_that_saw_the_same_may_be_told_at_once():
     assert unchanged(told, 3, times) == flow
 
 
+def test_what_nobody_measures_stays_unmeasured():
+    """Without counters quiet looks leave nothing behind."""
+    assert Flow() == unchanged(Flow(), 0, [NOW, NOW + 2])
+
+
 def test_looks_are_bounded():
     """A queue that is never served keeps no endless history."""
     flow = Flow()
