@@ -221,12 +221,12 @@ class Journal:
     def decisions(self, pool: str, limit: int, before: int | None = None) -> list[dict[str, Any]]:
         """The newest decisions of a pool, newest first; `before` takes the `id` of the last one read. Raises JournalUnreadable."""
         rows = self._read(lambda connection: shelf.read_decisions(connection, pool, limit, before))
-        return [{**row, **json.loads(row.pop("json"))} for row in rows]
+        return [_unfolded(row) for row in rows]
 
     def orders(self, pool: str | None, limit: int) -> list[dict[str, Any]]:
         """The newest orders of a pool, or of all, newest first, each with its words as `told`. Raises JournalUnreadable."""
         rows = self._read(lambda connection: shelf.read_orders(connection, pool, limit))
-        return [{"id": row["id"], "told": row["told"], **json.loads(row["json"])} for row in rows]
+        return [_unfolded(row) for row in rows]
 
     def ticks(self, pool: str, since: float, limit: int) -> list[dict[str, Any]]:
         """The newest ticks of a pool since then, oldest first; of a quiet stretch its first and last. Raises JournalUnreadable."""
@@ -235,7 +235,7 @@ class Journal:
     def news(self, after: int, limit: int) -> list[dict[str, Any]]:
         """The newest decisions of all pools after this id, oldest first, with what became of their actions. Raises JournalUnreadable."""
         rows = self._read(lambda connection: shelf.read_news(connection, after, limit))
-        return [{**row, "outcomes": [_brief(o) for o in json.loads(row.pop("json"))["outcomes"]]} for row in rows]
+        return [_headline(row) for row in rows]
 
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Ask on this thread's own connection, opened anew where the file was replaced meanwhile."""
@@ -273,6 +273,18 @@ def _inode(path: Path) -> int | None:
 
 def _look(record: Record, memory: Memory, *, fresh: bool) -> Look:
     return Look(record.at, fresh, {pool.pool: pool_tick(pool, memory, record.at) for pool in record.decision.pools})
+
+
+def _unfolded(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with what its JSON holds in place of the JSON."""
+    whole = json.loads(row.pop("json"))
+    return {**row, **whole}
+
+
+def _headline(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with what became of its actions, in place of all that its JSON holds."""
+    outcomes = json.loads(row.pop("json"))["outcomes"]
+    return {**row, "outcomes": [_brief(outcome) for outcome in outcomes]}
 
 
 def _order_row(order: Order) -> shelf.OrderRow:

@@ -6,40 +6,42 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from starlette.exceptions import HTTPException
 
-from autoscaler.config.units import seconds
+from autoscaler.config.units import quoted, seconds
 from autoscaler.model import Direction
 from autoscaler.report.sentence import line
 
-LONGEST_ORDER_SECONDS = 366 * 86400.0
 MOST_REPLICAS = 10_000
 MOST_TASKS = 1_000_000_000
-DEEPEST = 8
+MOST_MISTAKES = 8
+PERIOD = "^([1-9][0-9]{0,2}d)?([1-9][0-9]{0,2}h)?([1-9][0-9]{0,2}m)?([1-9][0-9]{0,2}s)?$"
+"""From a second to about three years: a duration as in `config.yaml`, but bounded by its form."""
 
 
 def _duration(value: Any) -> float:
-    if not isinstance(value, str):
-        raise ValueError('a duration is text with a unit: write it like "30s", "5m" or "1h30m"')  # noqa: TRY004 - pydantic's contract
-    found = seconds(value)
-    if not 1.0 <= found <= LONGEST_ORDER_SECONDS:
-        raise ValueError("an order stands for at least 1s and at most 366d; leave `for` out where it is to stand until it is resumed")
-    return found
-
-
-def _one_line(text: str) -> str:
-    return line(text)
+    if not (isinstance(value, str) and len(value) >= 2 and re.fullmatch(PERIOD.rstrip("$"), value.strip())):
+        raise ValueError(f'{quoted(value)} is not how long an order can stand: write it like "30s", "1h30m" or "7d"')
+    return seconds(value)
 
 
 Period = Annotated[
     float,
     BeforeValidator(_duration),
-    WithJsonSchema({"type": "string", "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+(\.\d+)?s)?$", "minLength": 2, "maxLength": 20}),
+    WithJsonSchema({"type": "string", "minLength": 2, "pattern": PERIOD, "examples": ["1h", "1h30m", "7d"]}),
 ]
-Words = Annotated[str, AfterValidator(_one_line)]
+
+
+def _integer(value: Any) -> Any:
+    """JSON does not tell 3.0 from 3."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_integer)]
 
 
 class Body(BaseModel):
@@ -47,8 +49,10 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, title=None)
 
-    why: Words = Field("", max_length=200, description="Why, in a few words: it is shown wherever the order is.")
-    by: Words = Field("", max_length=80, description="Who asks, where the token does not say it.")
+    why: Annotated[str, Field(max_length=200), AfterValidator(line)] = Field(
+        "", description="Why, in a few words: it is shown wherever the order is."
+    )
+    by: Annotated[str, Field(max_length=80), AfterValidator(line)] = Field("", description="Who asks, where the token does not say it.")
 
 
 class Pause(Body):
@@ -65,7 +69,7 @@ class Resume(Body):
 class Scale(Body):
     """Set the count by hand."""
 
-    replicas: int = Field(ge=0, le=MOST_REPLICAS, description="How many; bounds and the cap over all pools hold.")
+    replicas: Whole = Field(ge=0, le=MOST_REPLICAS, description="How many; bounds and the cap over all pools hold.")
     for_: Period | None = Field(None, alias="for", description="How long; until it is resumed where it is left out.")
 
 
@@ -73,13 +77,13 @@ class Drain(Body):
     """Send all workers of a pool home, or one of them."""
 
     worker: str = Field("", max_length=200, description="The one worker that is to leave; all of the pool where it is left out.")
-    for_: Period | None = Field(None, alias="for", description="How long the whole pool stays without workers; until it is resumed.")
+    for_: Period | None = Field(None, alias="for", description="How long; until it is resumed where it is left out.")
 
 
 class Wake(Body):
     """Say that work was sent."""
 
-    count: int = Field(0, ge=0, le=MOST_TASKS, description="How many tasks were sent; 0 where nobody counted.")
+    count: Whole = Field(0, ge=0, le=MOST_TASKS, description="How many tasks were sent; 0 where nobody counted.")
 
 
 class Reload(Body):
@@ -100,7 +104,7 @@ def parse(kind: type[B], text: bytes) -> B:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        raise HTTPException(400, "; ".join(_told(each, kind) for each in error.errors(include_url=False)[:DEEPEST])) from error
+        raise HTTPException(400, "; ".join(_told(each, kind) for each in error.errors(include_url=False)[:MOST_MISTAKES])) from error
 
 
 def _told(error: Any, kind: type[Body]) -> str:

@@ -35,24 +35,23 @@ class House:
         self.reloads = 0
         self.asked: list[tuple] = []
         self.counted: list[tuple[str, str, int]] = []
-        self.app = build_app(
-            Doors(
-                snapshot=lambda: self.snapshot,
-                metrics=lambda accept: (self.page or f"accept={accept}\n".encode(), "text/plain; version=0.0.4; charset=utf-8"),
-                decisions=lambda *question: self._read("decisions", *question),
-                history=lambda *question: self._read("history", *question),
-                news=self._news,
-                give=self._give,
-                standing=lambda: {order.pool: (order,) for order in self.orders},
-                ordered=lambda *question: self._read("orders", *question),
-                reload=self._reload,
-                alive=lambda: self.alive,
-                keys=lambda: tuple(Key(f"key{n}", token) for n, token in enumerate(self.tokens)),
-                wake_keys=lambda: tuple(Key("producer", token) for token in self.wake_tokens),
-                allowed_hosts=lambda: self.allowed_hosts,
-                counted=lambda *request: self.counted.append(request),
-            )
+        self.doors = Doors(
+            snapshot=lambda: self.snapshot,
+            metrics=lambda accept: (self.page or f"accept={accept}\n".encode(), "text/plain; version=0.0.4; charset=utf-8"),
+            decisions=lambda *question: self._read("decisions", *question),
+            history=lambda *question: self._read("history", *question),
+            news=self._news,
+            give=self._give,
+            standing=lambda: {order.pool: (order,) for order in self.orders},
+            ordered=lambda *question: self._read("orders", *question),
+            reload=self._reload,
+            alive=lambda: self.alive,
+            keys=lambda: tuple(Key(f"key{n}", token) for n, token in enumerate(self.tokens)),
+            wake_keys=lambda: tuple(Key("producer", token) for token in self.wake_tokens),
+            allowed_hosts=lambda: self.allowed_hosts,
+            counted=lambda *request: self.counted.append(request),
         )
+        self.app = build_app(self.doors)
 
     def _read(self, what: str, *question: Any) -> list[dict[str, Any]]:
         if self.journal_error:
