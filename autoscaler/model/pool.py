@@ -69,6 +69,8 @@ class Flow:
     """(time, tasks arrived until then) for every look since the oldest task that still waits."""
     arrival_rate: float = 0.0
     """Tasks per second, over the last minute."""
+    would_wait: tuple[float, ...] = ()
+    """Slot-seconds of work that would wait now, had there been only 1, 2, 3 ... replicas; only where tasks may wait for a time."""
 
     @property
     def is_measured(self) -> bool:

@@ -57,10 +57,12 @@ class PoolDecision:
     view: PoolView
     current: int
     recommended: int
-    """Before damping; this is what enters the stabilization window."""
+    """Before damping."""
     desired: int
     steps: tuple[Step, ...]
     actions: tuple[Action, ...]
+    needed: int = 0
+    """What of the recommendation was put to use; this is what enters the stabilization window for scaling down."""
     broker: str = HOME
     lanes: tuple[PoolDecision, ...] = ()
     """What was decided for each broker, where the pool has something on several; this is their sum."""
@@ -176,7 +178,11 @@ class PoolMemory:
     """What one pool must know from earlier ticks; every tuple is bounded."""
 
     recommendations: tuple[tuple[Moment, int], ...] = ()
-    """(time, replicas recommended), equal neighbours merged: the stabilization window."""
+    """(time, replicas recommended), equal neighbours merged: the stabilization window for scaling up."""
+    needs: tuple[tuple[Moment, int], ...] = ()
+    """(time, replicas needed) likewise: the one for scaling down."""
+    watched_since: Moment | None = None
+    """Since when every look has seen what the pool does; None where the last one did not."""
     last_up: Moment | None = None
     last_down: Moment | None = None
     changes: tuple[tuple[Moment, int], ...] = ()

@@ -48,7 +48,7 @@ class Damping:
     """What `max_step` counts over; 0 for a single decision."""
     cooldown_seconds: float = 0.0
     stabilization_seconds: float | None = None
-    """None: automatic, three times start + stop, at least 10 s."""
+    """None: automatic, some times start + stop, by the way of sizing (`policy.stabilization`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,11 @@ class PoolPolicy:
     """The lane that this is the policy of: whose queues are read and for which broker workers are started."""
     standing: bool = False
     """A lane of a broker that is not active: no minimum is kept there."""
+
+    @property
+    def may_wait_seconds(self) -> float:
+        """How long a task may wait by the promise of the sizing; 0 where none is made in seconds."""
+        return self.sizing.seconds if isinstance(self.sizing, TargetWait) else 0.0
 
     @property
     def key(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autoscaler.model import Decision, Memory, Observation, Policies, PoolDecision, PoolMemory, PoolPolicy, PoolView, Step
-from autoscaler.policy import pace, rolling, rules, steering
+from autoscaler.policy import pace, rolling, rules, stabilization, steering
 from autoscaler.policy.budget import share
 from autoscaler.policy.demand import demand
 from autoscaler.policy.failover import choose
@@ -20,7 +20,7 @@ from autoscaler.policy.selection import actions
 
 RULES: tuple[Callable[[Proposal], Step | None], ...] = (
     rules.blindness,
-    rules.stabilization,
+    stabilization.stabilization,
     pace.max_step,
     rules.cooldown,
     steering.pause,
@@ -49,7 +49,7 @@ def propose(policy: PoolPolicy, look: Census, memory: PoolMemory, now: float, in
     pool = view(policy, look, memory, now, interval_seconds)
     if not pool.fleet_seen:
         return Proposal.begin(policy, pool, memory, now, _hands_off(pool))
-    needed = demand(policy, pool, lead_seconds=memory.boot_seconds + interval_seconds)
+    needed = demand(policy, pool, memory.boot_seconds + interval_seconds, interval_seconds)
     active = rules.activation(pool, needed.after)
     awake = steering.wake(pool, (active or needed).after, policy.slots)
     proposal = Proposal.begin(policy, pool, memory, now, needed, active, awake)
@@ -65,6 +65,7 @@ def settle(proposal: Proposal, instance: str) -> PoolDecision:
         view=proposal.view,
         current=proposal.current,
         recommended=proposal.recommended,
+        needed=stabilization.needed(proposal),
         desired=proposal.count,
         steps=proposal.steps,
         actions=actions(proposal, instance),

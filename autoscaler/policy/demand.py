@@ -14,6 +14,8 @@ from typing import NamedTuple
 from autoscaler.model import BacklogPerReplica, Flow, Phase, PoolPolicy, PoolView, Step, TargetWait, Thresholds
 from autoscaler.policy.reasons import Reason
 
+LEAST_NEW_SLOTS = 0.5
+"""A smaller want of slots waits until it is due, or until a present slot has taken the task."""
 SLOW_RATE = 0.001
 """Tasks per second below which a pool counts as asleep: spare replicas are kept only above it."""
 
@@ -30,6 +32,8 @@ class Load(NamedTuple):
     flow: Flow
     lead_seconds: float = 0.0
     """From the decision to the first task of a new replica: its boot and the look that finds it needed."""
+    interval_seconds: float = 0.0
+    """Until the next look."""
 
     @property
     def free(self) -> int:
@@ -53,7 +57,7 @@ class Need(NamedTuple):
 Size = Callable[[Load, PoolPolicy], Need]
 
 
-def load(view: PoolView, lead_seconds: float = 0.0) -> Load:
+def load(view: PoolView, lead_seconds: float = 0.0, interval_seconds: float = 0.0) -> Load:
     """The load of one pool.
 
     Prefetched tasks cannot move to another worker, so they fill slots of the worker that holds them and ask for no new one.
@@ -62,10 +66,20 @@ def load(view: PoolView, lead_seconds: float = 0.0) -> Load:
     unknown = sum([r.slots for r in view.serving if r.running is None and r.phase is not Phase.LOST])
     lost = sum([r.slots for r in view.serving if r.phase is Phase.LOST])
     busy = view.busy + lost
-    return Load(view.waiting, busy, busy + unknown, view.slots + lost, view.current, view.oldest_wait_seconds, view.flow, lead_seconds)
+    return Load(
+        waiting=view.waiting,
+        busy_least=busy,
+        busy_most=busy + unknown,
+        slots=view.slots + lost,
+        replicas=view.current,
+        oldest_wait_seconds=view.oldest_wait_seconds,
+        flow=view.flow,
+        lead_seconds=lead_seconds,
+        interval_seconds=interval_seconds,
+    )
 
 
-def demand(policy: PoolPolicy, view: PoolView, lead_seconds: float = 0.0) -> Step:
+def demand(policy: PoolPolicy, view: PoolView, lead_seconds: float = 0.0, interval_seconds: float = 0.0) -> Step:
     """Replicas that the load asks for, by the pool's own way of sizing.
 
     Growth is measured with doubtful replicas as idle, shrinking with them as full, so doubt alone changes nothing.
@@ -74,7 +88,7 @@ def demand(policy: PoolPolicy, view: PoolView, lead_seconds: float = 0.0) -> Ste
     >>> demand(policy, PoolView("p", (), 12, 0, (), (), 0.0, ())).after
     3
     """
-    work, size = load(view, lead_seconds), _way(policy)
+    work, size = load(view, lead_seconds, interval_seconds), _way(policy)
     need = _with_spare(size(work, policy), work, policy)
     up = _replicas(need.slots, policy)
     anything = up or work.waiting
@@ -121,7 +135,8 @@ def by_target_wait(work: Load, policy: PoolPolicy) -> Need:
     Tasks wait in line. The `k`-th beyond the free slots, with `left` seconds to its deadline, is started in time by the present
     slots if `k <= slots * left / m`, where `m` is the mean runtime: they free a slot every `m / slots` seconds. A new slot helps
     from `lead` on, and then frees itself every `m` seconds: it starts `1 + (left - lead) / m` tasks in time. With `left < lead`
-    nothing new comes in time but one slot of its own.
+    nothing new comes in time but one slot of its own. Less than half a slot is not worth a replica yet, as long as the next look
+    comes early enough: one may become free before.
 
     Worked example: 20 tasks wait beyond the free slots, of which all have 7 s left; 4 slots, tasks of 2 s, lead 4 s.
     The present slots start 4 * 7 / 2 = 14 in time; the other 6 take 6 / (1 + 3 / 2) = 2.4 new slots, so 6.4 are wanted.
@@ -151,7 +166,9 @@ def _new_slots(work: Load, group: tuple[int, float], target: float, runtime: flo
     place, left = group[0], target - group[1]
     if left < work.lead_seconds:
         return float(place)
-    return (place - work.slots * left / runtime) / (1 + (left - work.lead_seconds) / runtime)
+    new = (place - work.slots * left / runtime) / (1 + (left - work.lead_seconds) / runtime)
+    can_wait = work.replicas > 0 and left >= work.lead_seconds + work.interval_seconds
+    return 0.0 if can_wait and new < LEAST_NEW_SLOTS else new
 
 
 def by_backlog(work: Load, policy: PoolPolicy) -> Need:

@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
-from autoscaler.model import Flow, Replica
+from autoscaler.model import Flow, Phase, Replica
+from autoscaler.policy.fewer import NO_ACCOUNT, Account
 
 RUNTIME_MEMORY_SECONDS = 300.0
 """Over which the mean runtime is forgotten."""
@@ -20,7 +21,7 @@ LOOKS_MAX = 4096
 """Looks at waiting tasks that are kept; with more the oldest two are merged, which only makes waits look longer."""
 
 
-def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float) -> Flow:
+def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float, account: Account = NO_ACCOUNT) -> Flow:
     """The flow after one more look.
 
     A worker that is seen for the first time counts from its own start, unless this is the first look of all: then what it did
@@ -42,7 +43,13 @@ def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float) 
         done=old.done * fading + newly_finished,
         arrivals=_waiting_looks(old.arrivals, started, waiting, arrived, now),
         arrival_rate=_rate(old, arrived, seconds),
+        would_wait=account.after(old.would_wait, serving(replicas), seconds),
     )
+
+
+def serving(replicas: Iterable[Replica]) -> int:
+    """Slots known to be in use on replicas that stay."""
+    return sum([min(r.slots, r.running + r.reserved) for r in replicas if r.running is not None and r.phase is not Phase.DRAINING])
 
 
 def running(replicas: Iterable[Replica]) -> int:
@@ -72,22 +79,25 @@ def _count(old: Flow, replicas: tuple[Replica, ...]) -> tuple[tuple[tuple[str, i
     return tuple(counters), newly_started, newly_finished
 
 
-def unchanged(old: Flow, busy: int, looks: Iterable[float]) -> Flow:
-    """The flow after looks at these times that all saw the same: nothing waiting, nothing begun or ended, `busy` slots in use.
+def unchanged(old: Flow, replicas: tuple[Replica, ...], looks: Iterable[float], account: Account = NO_ACCOUNT) -> Flow:
+    """The flow after looks at these times that all saw the same: nothing waiting, nothing begun or ended.
 
     What `measure` would have come to, look by look, to the last bit.
     """
     if old.at is None or not old.arrivals:
         return old
-    at, busy_seconds, done, rate = old.at, old.busy_seconds, old.done, old.arrival_rate
+    at, busy_seconds, done, rate, behind = old.at, old.busy_seconds, old.done, old.arrival_rate, old.would_wait
+    busy, in_use = running(replicas), serving(replicas)
     for now in looks:
         seconds = now - at
         fading = math.exp(-seconds / RUNTIME_MEMORY_SECONDS)
         busy_seconds = busy_seconds * fading + busy * seconds
         done *= fading
         rate += (0.0 - rate) * (1 - math.exp(-seconds / RATE_MEMORY_SECONDS))
+        behind = account.after(behind, in_use, seconds)
         at = now
-    return replace(old, at=at, busy_seconds=busy_seconds, done=done, arrival_rate=rate, arrivals=((at, old.arrivals[-1][1]),))
+    arrivals = ((at, old.arrivals[-1][1]),)
+    return replace(old, at=at, busy_seconds=busy_seconds, done=done, arrival_rate=rate, arrivals=arrivals, would_wait=behind)
 
 
 def _rate(old: Flow, arrived: int, seconds: float) -> float:

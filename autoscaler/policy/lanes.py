@@ -137,6 +137,7 @@ def _one(of_pool: list[PoolDecision], brokers: tuple[str, ...]) -> PoolDecision:
         desired=sum(d.desired for d in of_pool),
         steps=tuple(replace(s, because=f"{name}: {s.because}") for d, name in zip(of_pool, names, strict=True) for s in d.steps),
         actions=tuple(action for d in of_pool for action in d.actions),
+        needed=sum(d.needed for d in of_pool),
         lanes=tuple(of_pool),
     )
 

@@ -51,7 +51,16 @@ def resume(memory: Memory) -> Memory:
 
 
 def _resumed(pool: PoolMemory) -> PoolMemory:
-    return replace(pool, recommendations=(), pending=(), looked_at=None, depth=None, untouched_since=None)
+    return replace(
+        pool,
+        recommendations=(),
+        needs=(),
+        watched_since=None,
+        pending=(),
+        looked_at=None,
+        depth=None,
+        untouched_since=None,
+    )
 
 
 def _of_lane(record: Record, lane: PoolDecision) -> tuple[Outcome, ...]:
@@ -68,7 +77,9 @@ def _pool(
     started, left = begun(old, decided, outcomes)
     depth = _depth(view)
     return PoolMemory(
-        recommendations=_window(old, decided, now),
+        recommendations=_window(old.recommendations, decided, decided.recommended, now),
+        needs=_window(old.needs, decided, decided.needed, now),
+        watched_since=_watched_since(old, view, now),
         last_up=now if started else old.last_up,
         last_down=now if left else old.last_down,
         changes=changes_after(old.changes, started - left, now),
@@ -100,6 +111,7 @@ def _unseen(old: PoolMemory, view: PoolView, outcomes: tuple[Outcome, ...], now:
     failed = {(o.action.kind, o.action.replica) for o in outcomes if o.result is Result.FAILED}
     return replace(
         old,
+        watched_since=None,
         waiting_since=_waiting_since(old, view, now),
         drains=tuple(d for d in old.drains if (ActionKind.DRAIN, d.replica) not in failed),
         pending=tuple((n, at) for n, at in old.pending if (ActionKind.START, n) not in failed),
@@ -119,17 +131,20 @@ def _depth(view: PoolView) -> tuple[int, int] | None:
     return view.waiting, sum([q.unacked.value for q in view.queues if isinstance(q.unacked, Known)])
 
 
-def _window(old: PoolMemory, decided: PoolDecision, now: float) -> tuple[tuple[float, int], ...]:
-    """Recommendations that some window could still need: those above, or below, all later ones.
+Window = tuple[tuple[float, int], ...]
 
-    What was recommended blindly counts as the current size, so that the window begins anew when sight returns.
+
+def _window(window: Window, decided: PoolDecision, count: int, now: float) -> Window:
+    """Counts that some window could still need: those above, or below, all later ones.
+
+    What was found blindly counts as the current size, so that the window begins anew when sight returns.
 
     >>> [count for _, count in _thin(((1, 3), (2, 5), (3, 4), (4, 4), (5, 2)))]
     [5, 4, 2]
     """
-    seed = old.recommendations or ((now, decided.current),)
-    blind = decided.view.blind and decided.recommended < decided.current
-    latest = decided.current if blind else decided.recommended
+    seed = window or ((now, decided.current),)
+    blind = decided.view.blind and count < decided.current
+    latest = decided.current if blind else count
     if now - seed[0][0] >= LONGEST_WINDOW_SECONDS:
         seed = tuple([r for r in seed if now - r[0] < LONGEST_WINDOW_SECONDS])
     if seed and seed[-1][1] == latest:
@@ -137,7 +152,16 @@ def _window(old: PoolMemory, decided: PoolDecision, now: float) -> tuple[tuple[f
     return _thin((*seed, (now, latest)))
 
 
-def _thin(window: tuple[tuple[float, int], ...]) -> tuple[tuple[float, int], ...]:
+def _watched_since(old: PoolMemory, view: PoolView, now: float) -> float | None:
+    """Since when nothing that the pool does was hidden; where no replica is, nothing that came before matters."""
+    if view.blind or any(r.started is None and r.phase is not Phase.STARTING for r in view.replicas):
+        return None
+    if not view.replicas:
+        return now - LONGEST_WINDOW_SECONDS
+    return now if old.watched_since is None else old.watched_since
+
+
+def _thin(window: Window) -> Window:
     kept: list[tuple[float, int]] = []
     least, most = math.inf, -math.inf
     for at, count in reversed(window):

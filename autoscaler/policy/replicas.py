@@ -34,6 +34,7 @@ from autoscaler.model import (
     lane_key,
 )
 from autoscaler.model.lifecycle import Event, after
+from autoscaler.policy.fewer import account_of
 from autoscaler.policy.flow import measure, oldest_wait_seconds
 from autoscaler.policy.starts import Ear, ear
 
@@ -103,7 +104,7 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float, i
     past = _Past(_drains(orders, memory), frozenset(memory.ready), dict(memory.silent), listening)
     replicas = tuple([_replica(c, policy, all_seen, past, now) for c in containers if c.state is ContainerState.RUNNING])
     replicas += _ordered(policy, containers, memory, now)
-    flow = measure(memory.flow, replicas, waiting, now)
+    flow = measure(memory.flow, replicas, waiting, now, account_of(policy))
     return PoolView(
         pool=policy.name,
         queues=queues,

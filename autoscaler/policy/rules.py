@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autoscaler.model import Damping, Phase, PoolMemory, PoolPolicy, PoolView, Step
+from autoscaler.model import Phase, PoolMemory, PoolPolicy, PoolView, Step
 from autoscaler.model.health import REMEDY
 from autoscaler.policy.reasons import Reason
 
-SHORTEST_WINDOW_SECONDS = 10.0
 ANY_NUMBER = 1_000_000
 
 
@@ -27,7 +26,7 @@ class Proposal:
     """Replicas that serve or will."""
     count: int
     recommended: int
-    """Before the rules; this is what enters the stabilization window."""
+    """Before the rules."""
     steps: tuple[Step, ...]
 
     @classmethod
@@ -60,44 +59,6 @@ def activation(pool: PoolView, wanted: int) -> Step | None:
         because = f"{pool.leftover} unacknowledged tasks that no worker is known to run: only a living worker brings them back"
         return Step("activation", wanted, 1, Reason.UNACKNOWLEDGED, because)
     return None
-
-
-def stabilization(p: Proposal) -> Step | None:
-    """Down only to the highest, up only to the lowest recommendation of the window.
-
-    The first look at a pool counts its current size as a recommendation, so a restart never shrinks anything at once.
-    """
-    if p.count < p.current:
-        seconds = window_seconds(p.policy.scale_down, p.memory)
-        keep = min(p.current, max(_recent(p, seconds)))
-        if keep <= p.count:
-            return None
-        because = f"the most needed within the last {seconds:.0f} s was {keep}"
-        return p.step("stabilization", keep, Reason.SCALE_DOWN_STABILIZED, because)
-    seconds = window_seconds(p.policy.scale_up, p.memory)
-    if p.count > p.current > 0 and seconds > 0:
-        least = max(p.current, min(_recent(p, seconds)))
-        because = f"the least needed within the last {seconds:.0f} s was {least}"
-        return p.step("stabilization", min(p.count, least), Reason.SCALE_UP_STABILIZED, because)
-    return None
-
-
-def window_seconds(damping: Damping, memory: PoolMemory) -> float:
-    """The length of a stabilization window; automatic is the price of a restart, three times start + stop.
-
-    >>> window_seconds(Damping(), PoolMemory(boot_seconds=5.0, stop_seconds=1.0))
-    18.0
-    """
-    if damping.stabilization_seconds is not None:
-        return damping.stabilization_seconds
-    return max(SHORTEST_WINDOW_SECONDS, 3.0 * (memory.boot_seconds + memory.stop_seconds))
-
-
-def _recent(p: Proposal, seconds: float) -> list[int]:
-    """Recommendations of the window, the present one included; the current size stands in for a history not yet made."""
-    since = p.now - seconds
-    past = p.memory.recommendations or ((p.now, p.current),)
-    return [count for at, count in past if at > since] + [p.recommended]
 
 
 def cooldown(p: Proposal) -> Step | None:

@@ -13,33 +13,55 @@ from dataclasses import replace
 
 from autoscaler.model import Memory, PoolDecision, PoolMemory, PoolPolicy, Record
 from autoscaler.policy.demand import SLOW_RATE
-from autoscaler.policy.flow import unchanged
-from autoscaler.policy.rules import window_seconds
+from autoscaler.policy.fewer import account_of
+from autoscaler.policy.flow import serving, unchanged
+from autoscaler.policy.stabilization import window_seconds
 
 
-def rests_until(policy: PoolPolicy, record: Record, memory: Memory, interval_seconds: float) -> float:
+def rests_until(policy: PoolPolicy, record: Record, before: Memory, memory: Memory, interval_seconds: float) -> float:
     """Until when every tick would do nothing if nothing happens in the world; 0 when the next one might do something.
 
-    `memory` is the one after the tick of `record`.
+    `before` is the memory that the tick of `record` had, `memory` the one that it left.
     """
     (decided,) = record.decision.pools
     kept = memory.of(policy.name)
-    if not _is_still(decided, kept) or _time_matters(policy, decided, kept, record.at):
+    unconfirmed = [count for _, count in before.of(policy.name).recommendations[-1:]] != [decided.recommended]
+    if unconfirmed or not _is_still(decided, kept) or _time_matters(policy, decided, kept, record.at):
         return 0.0
-    window = window_seconds(policy.scale_down, kept)
-    holding = [at for at, count in kept.recommendations if count > decided.recommended and at > record.at - window]
-    return min(holding) + window - interval_seconds if holding else math.inf
+    window = window_seconds(policy, kept)
+    holding = [at for at, count in kept.needs if count > decided.recommended and at > record.at - window]
+    if not holding:
+        return math.inf
+    return min(min(holding) + window - interval_seconds, _forgotten(policy, decided, kept, record.at, window))
 
 
-def carry(memory: Memory, record: Record, looks: Sequence[float]) -> Memory:
+def _forgotten(policy: PoolPolicy, decided: PoolDecision, kept: PoolMemory, now: float, window: float) -> float:
+    """When the account of fewer replicas may first say something else: a peak is worked off, or it has been kept long enough."""
+    if not policy.may_wait_seconds or kept.watched_since is None:
+        return math.inf
+    begins = kept.watched_since + window
+    account, busy = account_of(policy), serving(decided.view.replicas)
+    due = [begins] if begins > now else []
+    for count, behind in enumerate(kept.flow.would_wait, start=1):
+        spare, over = count * policy.slots - busy, behind - account.limit(count)
+        if (over > 0 and spare > 0) or (over <= 0 and spare < 0):
+            due.append(now + over / spare)
+    return min(due, default=math.inf) - 1e-6
+
+
+def carry(policy: PoolPolicy, memory: Memory, record: Record, looks: Sequence[float]) -> Memory:
     """The memory as ticks at these times would have left it, each deciding what `record` decided."""
     (decided,) = record.decision.pools
     kept = memory.of(decided.pool)
-    busy = sum(min(r.slots, r.running) for r in decided.view.replicas if r.running is not None)
-    latest = (looks[-1], kept.recommendations[-1][1])
-    window = (*kept.recommendations[:-1], latest)
-    kept = replace(kept, flow=unchanged(kept.flow, busy, looks), recommendations=window, looked_at=looks[-1])
+    recommendations, needs = (_prolonged(window, looks[-1]) for window in (kept.recommendations, kept.needs))
+    flow = unchanged(kept.flow, decided.view.replicas, looks, account_of(policy))
+    kept = replace(kept, flow=flow, recommendations=recommendations, needs=needs, looked_at=looks[-1])
     return Memory({decided.pool: kept})
+
+
+def _prolonged(window: tuple[tuple[float, int], ...], now: float) -> tuple[tuple[float, int], ...]:
+    """The window after more looks with its latest count."""
+    return (*window[:-1], (now, window[-1][1]))
 
 
 def _is_still(decided: PoolDecision, kept: PoolMemory) -> bool:

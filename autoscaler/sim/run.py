@@ -75,7 +75,8 @@ def _run(policies_at: PoliciesAt, trace: Trace, world: World, *, skip: bool) -> 
             policies = policies_at(now)
             policy = only(policies)
         world.advance(now)
-        record, memory = tick(policies, memory, world, world, now)
+        before = memory
+        record, memory = tick(policies, before, world, world, now)
         ticks += 1
         turns.note(record)
         course.note(now, len(world.waiting), world.alive)
@@ -83,10 +84,10 @@ def _run(policies_at: PoliciesAt, trace: Trace, world: World, *, skip: bool) -> 
             break
         upto = number + 1
         if skip:
-            quiet = min(rests_until(policy, record, memory, interval), world.next_event(), last_arrival + PATIENCE_SECONDS)
+            quiet = min(rests_until(policy, record, before, memory, interval), world.next_event(), last_arrival + PATIENCE_SECONDS)
             upto = max(upto, min(first_tick(quiet, interval), (number // per_schedule + 1) * per_schedule))
         if upto > number + 1:
-            memory = carry(memory, record, [n * interval for n in range(number + 1, upto)])
+            memory = carry(policy, memory, record, [n * interval for n in range(number + 1, upto)])
         number = upto
     world.close()
     return Run(world, course, turns.count, ticks, world.now)

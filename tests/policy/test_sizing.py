@@ -12,6 +12,7 @@ from builders import NOW, a_policy, after, calm, container, decided, fleet, poli
 from autoscaler.model import BacklogPerReplica, Damping, Flow, Memory, Phase, PoolMemory, Replica, TargetWait, Thresholds
 from autoscaler.policy.decide import decide
 from autoscaler.policy.demand import Load, by_target_wait
+from autoscaler.policy.fewer import Account
 from autoscaler.policy.flow import measure, unchanged
 from autoscaler.policy.foresight import foresee, next_change
 from autoscaler.policy.reasons import Reason
@@ -37,6 +38,7 @@ class Naive:
     target: float
     slots: int
     lead: float
+    interval: float = 2.0
     looks: list[tuple[float, int]] = field(default_factory=list)
     busy_seconds: float = 0.0
     done: float = 0.0
@@ -58,8 +60,9 @@ class Naive:
         for (before, _), (_, arrived) in zip(self.looks, self.looks[1:], strict=False):
             place, left = arrived - started - free, self.target - (now - before)
             if arrived > started and place > 0:
-                due = left < self.lead
-                new = max(new, place if due else (place - slots * left / runtime) / (1 + (left - self.lead) / runtime))
+                some = place if left < self.lead else (place - slots * left / runtime) / (1 + (left - self.lead) / runtime)
+                later = replicas and left >= self.lead + self.interval
+                new = max(new, 0.0 if later and some < 0.5 else some)
         return min(running + waiting, slots + max(0.0, new))
 
 
@@ -75,7 +78,7 @@ def test_target_wait_agrees_with_a_naive_one(seed):
         replicas = chance.randint(max(1, math.ceil(running / slots)), 6 + math.ceil(running / slots))
         told = (a_replica("w", running, started, finished, slots=replicas * slots),)
         flow = measure(flow, told, waiting, now)
-        work = Load(waiting, running, running, replicas * slots, replicas, 0.0, flow, boot + 2.0)
+        work = Load(waiting, running, running, replicas * slots, replicas, 0.0, flow, boot + 2.0, 2.0)
         expected = naive.wanted(now, waiting, running, replicas, started, finished)
         assert by_target_wait(work, policy).slots == pytest.approx(expected, abs=1e-6)
         ended = chance.randint(0, running)
@@ -200,11 +203,13 @@ def test_tasks_too_short_to_be_seen_running():
 def test_looks_that_saw_the_same_may_be_told_at_once():
     """To the last bit, so that a simulation may leave them out."""
     busy = (a_replica("a", 2, 9, 7, slots=2), a_replica("b", 1, 4, 3, slots=2))
-    flow = told = measure(measure(Flow(), busy, 3, NOW), busy, 0, NOW + 1.1)
+    account = Account(slots=2, may_wait_seconds=10.0)
+    flow = told = measure(measure(Flow(), busy, 3, NOW, account), busy, 0, NOW + 1.1, account)
     times = [NOW + 1.1 + 0.7 * n for n in range(1, 400)]
     for at in times:
-        flow = measure(flow, busy, 0, at)
-    assert unchanged(told, 3, times) == flow
+        flow = measure(flow, busy, 0, at, account)
+    assert unchanged(told, busy, times, account) == flow
+    assert flow.would_wait
 
 
 def test_what_nobody_measures_stays_unmeasured():

@@ -1,0 +1,110 @@
+"""The stabilization window: a count falls only to the highest, and rises only to the lowest count of the last while.
+
+The word and its sense are the Kubernetes HPA's. What enters the window for scaling down is what was needed. For
+`backlog_per_replica` that is the recommendation, as there; where sizing knows which slots are in use, it is what of the
+recommendation was put to use, so that a replica whose task found a place elsewhere is not kept for a whole window.
+"""
+
+from __future__ import annotations
+
+import math
+
+from autoscaler.model import BacklogPerReplica, Phase, PoolMemory, PoolPolicy, Sizing, Step, TargetWait
+from autoscaler.policy.demand import load
+from autoscaler.policy.fewer import SHARE_OF_TARGET, account_of
+from autoscaler.policy.reasons import Reason
+from autoscaler.policy.rules import Proposal
+
+SHORTEST_WINDOW_SECONDS = 10.0
+RESTARTS = 3.0
+"""The automatic window in restarts (start + stop), where no target is set."""
+
+
+def stabilization(p: Proposal) -> Step | None:
+    """Down only to the highest need, up only to the lowest recommendation of the window.
+
+    The first look at a pool counts its current size as a need, so a restart never shrinks anything at once; and where there is
+    a window at all no single look takes a replica away, the one before must have recommended it as well.
+    """
+    if p.count < p.current:
+        seconds = window_seconds(p.policy, p.memory)
+        most = max(_recent(p.memory.needs or p.memory.recommendations, p, seconds))
+        enough = _enough(p, seconds)
+        kept = min(most, enough) if enough else most
+        before = [count for at, count in p.memory.recommendations[-1:] if at > p.now - seconds]
+        keep = min(p.current, max(kept, *before, 0))
+        if keep <= p.count:
+            return None
+        return p.step("stabilization", keep, Reason.SCALE_DOWN_STABILIZED, _why(p, keep, most, kept, seconds))
+    seconds = p.policy.scale_up.stabilization_seconds or 0.0
+    if p.count > p.current > 0 and seconds > 0:
+        least = max(p.current, min(_recent(p.memory.recommendations, p, seconds)))
+        because = f"the least needed within the last {seconds:.0f} s was {least}"
+        return p.step("stabilization", min(p.count, least), Reason.SCALE_UP_STABILIZED, because)
+    return None
+
+
+def window_seconds(policy: PoolPolicy, memory: PoolMemory) -> float:
+    """The length of the window for scaling down; automatic is the price of some restarts, at least ten seconds' worth of three.
+
+    >>> window_seconds(PoolPolicy("p", ("q",), 0, 9, 1), PoolMemory(boot_seconds=5.0, stop_seconds=1.0))
+    18.0
+    >>> window_seconds(PoolPolicy("p", ("q",), 0, 9, 1, TargetWait(10.0)), PoolMemory(boot_seconds=3.0, stop_seconds=1.0))
+    32.0
+    """
+    if policy.scale_down.stabilization_seconds is not None:
+        return policy.scale_down.stabilization_seconds
+    restart = max(memory.boot_seconds + memory.stop_seconds, SHORTEST_WINDOW_SECONDS / RESTARTS)
+    return restarts(policy.sizing) * restart
+
+
+def restarts(sizing: Sizing) -> float:
+    """How many restarts long a replica that is no longer in use is kept.
+
+    Where a target leaves room, peaks that fewer replicas can work off do not count (`fewer`), and what is left is worth a longer
+    window: eight restarts up to a target of ten seconds. The longer tasks may wait, the less a replica at hand is worth: one
+    restart from thirty seconds on, and a straight line between. Chosen on nine traces (`docs/decisions`).
+
+    >>> [restarts(TargetWait(seconds)) for seconds in (0.0, 10.0, 20.0, 30.0, 60.0)]
+    [8.0, 8.0, 4.5, 1.0, 1.0]
+    """
+    if not isinstance(sizing, TargetWait):
+        return RESTARTS
+    return min(8.0, max(1.0, 8.0 - 0.35 * (sizing.seconds - 10.0)))
+
+
+def needed(p: Proposal) -> int:
+    """What of the recommendation was put to use: replicas that the busy slots fill, those that hold ETA tasks, and the spare ones.
+
+    Without counters of tasks short ones may come and go between two looks: then all that is recommended counts as needed.
+    """
+    if isinstance(p.policy.sizing, BacklogPerReplica) or not (p.view.fleet_seen and p.view.flow.is_measured):
+        return p.recommended
+    worked = 1 if p.view.flow.started > p.memory.flow.started or p.view.leftover else 0
+    full = max(worked, math.ceil(load(p.view).busy_most / p.policy.slots))
+    holders = sum([1 for r in p.view.replicas if r.scheduled and r.phase is not Phase.DRAINING])
+    return min(p.recommended, max(full + p.policy.spare, holders))
+
+
+def _recent(window: tuple[tuple[float, int], ...], p: Proposal, seconds: float) -> list[int]:
+    """Counts of the window, the present recommendation included; the current size stands in for a history not yet made."""
+    since = p.now - seconds
+    past = window or ((p.now, p.current),)
+    return [count for at, count in past if at > since] + [p.recommended]
+
+
+def _enough(p: Proposal, seconds: float) -> int | None:
+    """The fewest that would have done, None while that is not known for the whole window."""
+    watched = p.memory.watched_since
+    if not p.policy.may_wait_seconds or watched is None or p.now - watched < seconds:
+        return None
+    return account_of(p.policy).enough(p.view.flow.would_wait)
+
+
+def _why(p: Proposal, keep: int, most: int, kept: int, seconds: float) -> str:
+    if keep > kept:
+        return f"the look before still asked for {keep}"
+    if keep >= most:
+        return f"the most needed within the last {seconds:.0f} s was {keep}"
+    waits = SHARE_OF_TARGET * p.policy.may_wait_seconds
+    return f"of {most} needed within the last {seconds:.0f} s, {keep} would have kept waits below {waits:g} s"
