@@ -13,7 +13,7 @@ from autoscaler.model import Drain, Memory, PoolMemory
 from autoscaler.model.moment import shifted
 from autoscaler.policy.decide import decide
 
-AMOUNTS = {"done", "arrival_rate", "unheard"}
+AMOUNTS = {"would_wait", "done", "arrival_rate", "unheard"}
 """Bare numbers that are neither a time nor called seconds."""
 
 
