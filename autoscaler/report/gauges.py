@@ -1,6 +1,6 @@
 """Every gauge, read from one snapshot at the moment of a scrape.
 
-`metrics.py` registers this as a collector. Because all values come from the same immutable snapshot, a scrape is consistent,
+`metrics.py` puts these families first on its page. Because all values come from the same immutable snapshot, a scrape is consistent,
 nothing is left behind by a pool that is gone, and what nobody could see has no sample at all instead of a false zero.
 """
 
@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
-
-from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
+from dataclasses import dataclass
+from functools import lru_cache
 
 from autoscaler import __version__
 from autoscaler.model import Known, OrderKind, Phase, PoolDecision, PoolPolicy, SourceSight
 from autoscaler.report.sentence import LIMITS, limits
+from autoscaler.report.series import Family, label_text, number
 from autoscaler.report.snapshot import Snapshot
 
 GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -48,7 +47,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
 PREFIX = "autoscaler_"
 
 
-class Gauges(Collector):
+class Gauges:
     """All gauges of one snapshot, and the counters that others keep."""
 
     def __init__(
@@ -59,7 +58,7 @@ class Gauges(Collector):
     ) -> None:
         self._snapshot, self._brokers, self._commands = snapshot, brokers, commands
 
-    def collect(self) -> Iterator[Metric]:
+    def families(self) -> Iterator[Family]:
         """The families in the order of the tables above, also those that have no sample now."""
         sheet = _Sheet()
         sheet.put("build_info", 1, __version__, platform.python_version())
@@ -85,18 +84,30 @@ class _Sheet:
     def put(self, name: str, value: float, *labels: str) -> None:
         self._samples[name][labels] = value
 
-    def families(self) -> Iterator[Metric]:
-        family: GaugeMetricFamily | CounterMetricFamily
+    def families(self) -> Iterator[Family]:
         for name, samples in self._samples.items():
-            if name in GAUGES:
-                text, labels = GAUGES[name]
-                family = GaugeMetricFamily(PREFIX + name, text, labels=labels)
-            else:
-                text, labels = COUNTERS[name]
-                family = CounterMetricFamily(PREFIX + name, text, labels=labels)
-            for values, number in samples.items():
-                family.add_metric(list(values), number)
-            yield family
+            kind, (text, labels) = ("gauge", GAUGES[name]) if name in GAUGES else ("counter", COUNTERS[name])
+            yield Column(PREFIX + name, kind, text, labels, samples)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One family with the values that it has now."""
+
+    name: str
+    kind: str
+    help: str
+    labels: tuple[str, ...]
+    samples: Mapping[tuple[str, ...], float]
+
+    def lines(self) -> list[str]:
+        """Its samples as text."""
+        name = f"{self.name}_total" if self.kind == "counter" else self.name
+        return [f"{name}{_label_text(self.labels, values)} {number(value)}\n" for values, value in self.samples.items()]
+
+
+_label_text = lru_cache(maxsize=65_536)(label_text)
+"""The same labels come back at every scrape; those of a removed pool make room for others in time."""
 
 
 def _of_daemon(sheet: _Sheet, snapshot: Snapshot) -> None:

@@ -11,14 +11,14 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector, ProcessCollector, disable_created_metrics
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder, generate_latest
-from prometheus_client.metrics import MetricWrapperBase
 
 from autoscaler.model import ActionKind, BrokerChoice, Failure, Memory, Record, Result
 from autoscaler.policy.reasons import Reason
 from autoscaler.report.gauges import PREFIX, Gauges
 from autoscaler.report.lessons import Drained, Failed, Interrupted, Lesson, Lessons, Started
+from autoscaler.report.series import Counter, Family, Histogram, page
 from autoscaler.report.snapshot import Snapshot
 
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
@@ -36,7 +36,11 @@ _DRAIN = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200)
 _TICK = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _LOOK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-Children = tuple[tuple[MetricWrapperBase, tuple[tuple[str, ...], ...]], ...]
+OPENMETRICS = "application/openmetrics-text"
+END = b"# EOF\n"
+"""The last line of a page in OpenMetrics."""
+
+Children = tuple[tuple[Counter | Histogram, tuple[tuple[str, ...], ...]], ...]
 """Metrics with the values of the labels behind their first one: all series that a pool or a source has."""
 
 
@@ -51,23 +55,25 @@ class Metrics:
         commands: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         """`brokers` names the configured brokers, `commands` tells how many commands this process has sent to each."""
-        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._snapshot = snapshot
         self._lessons = Lessons()
         self._lock = threading.Lock()
         self._pools: set[str] = set()
         self._sources: set[str] = set()
         self._routes: set[str] = set()
-        self._registry = registry = CollectorRegistry()
-        registry.register(Gauges(snapshot, brokers, commands))
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
+        self._gauges = Gauges(snapshot, brokers, commands)
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
+        PlatformCollector(registry=self._process)
+        self._families: list[Family] = []
 
         def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(PREFIX + name, text, labels, registry=registry)
+            self._families.append(made := Counter(PREFIX + name, text, labels))
+            return made
 
         def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(PREFIX + name, text, labels, registry=registry, buckets=buckets)
+            self._families.append(made := Histogram(PREFIX + name, text, buckets, labels))
+            return made
 
         self._decisions = counter("decisions", "Decisions, one per pool and tick.", "pool", "direction", "reason")
         self._actions = counter("actions", "Actions on workers that ended.", "pool", "action", "outcome")
@@ -108,7 +114,7 @@ class Metrics:
 
     def observe_tick(self, seconds: float) -> None:
         """How long one whole tick took."""
-        self._tick.observe(seconds)
+        self._tick.labels().observe(seconds)
 
     def count_request(self, route: str, method: str, code: int) -> None:
         """One answered HTTP request, by the template of its route."""
@@ -127,7 +133,9 @@ class Metrics:
             encoder, content_type = choose_encoder(accept)
         except (ValueError, TypeError, IndexError):  # an Accept header that nobody can read asks for nothing special
             encoder, content_type = generate_latest, PLAIN
-        return encoder(self._registry), content_type
+        openmetrics = content_type.startswith(OPENMETRICS)
+        own = page((*self._gauges.families(), *self._families), openmetrics=openmetrics).encode()
+        return own + encoder(self._process).removesuffix(END) + (END if openmetrics else b""), content_type
 
     def _count(self, lesson: Lesson) -> None:
         match lesson:
