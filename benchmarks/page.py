@@ -10,6 +10,7 @@ browser paints first and shows the pools, and the longest frame while ticks arri
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import tempfile
 import time
@@ -42,7 +43,6 @@ from autoscaler.report.snapshot import ConfigState, Snapshot
 from autoscaler.web.app import Doors, build_app
 from autoscaler.web.brief import brief, changes
 from autoscaler.web.server import Server
-from autoscaler.web.stream import _event as event
 
 SLOTS = 4
 REPEATS = 5
@@ -59,7 +59,8 @@ class House:
 
     def __init__(self, folder: Path, pools: int, workers: int) -> None:
         names = [f"pool-{i:03d}" for i in range(pools)]
-        self.policies = Policies("big", 2.0, 10 * workers + pools, {n: PoolPolicy(n, (n,), 0, 2 * workers, SLOTS) for n in names}, "0123456789ab")
+        settings = {n: PoolPolicy(n, (n,), 0, 2 * workers, SLOTS) for n in names}
+        self.policies = Policies("big", 2.0, 10 * workers + pools, settings, "0123456789ab")
         made = time.time() - 600
         self.containers = tuple(_container(names[i % pools], i, made) for i in range(workers))
         self.memory, self.tick = Memory(), 0
@@ -115,9 +116,9 @@ def _container(pool: str, number: int, made: float) -> Container:
 
 
 def _worker(container: Container, running: int, now: float) -> WorkerSight:
-    none, nobody = Known(0, now, "flower"), Known(value=False, at=now, source="flower")
-    there = Known(value=True, at=now, source="flower")
-    return WorkerSight(container.worker, there, Known(running, now, "flower"), none, none, nobody, Known(SLOTS, now, "flower"), UNKNOWN, UNKNOWN)
+    none, slots, busy = (Known(n, now, "flower") for n in (0, SLOTS, running))
+    yes, no = (Known(is_so, now, "flower") for is_so in (True, False))
+    return WorkerSight(container.worker, yes, busy, none, none, no, slots, UNKNOWN, UNKNOWN)
 
 
 def fastest(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -136,17 +137,21 @@ def ask(url: str) -> bytes:
         return answer.read()
 
 
+def size(told: Any) -> float:
+    """Of an event, in kilobytes."""
+    return len(json.dumps(told, separators=(",", ":"))) / 1000
+
+
 def on_the_server(house: House) -> None:
     """What the daemon spends."""
     for path in ("/metrics", "/api/v1/status?workers=false", "/api/v1/status"):
         took, body = fastest(lambda path=path: ask(house.url + path))
         print(f"{path:<32} {took:8.1f} ms  {len(body) / 1000:10.0f} kB")
-    before = brief(house.snapshot, time.time())
-    took, told = fastest(lambda: brief(house.step(), time.time()) if False else brief(house.snapshot, time.time()))
-    print(f"{'a frame of the stream, composed':<32} {took:8.1f} ms  {len(event('status', told)) / 1000:10.0f} kB whole")
+    took, told = fastest(lambda: brief(house.snapshot, time.time()))
+    print(f"{'a frame of the stream, composed':<32} {took:8.1f} ms  {size(told):10.0f} kB whole")
     after = brief(house.step(), time.time())
-    took, change = fastest(lambda: changes(before, after))
-    print(f"{'a frame, compared with the last':<32} {took:8.1f} ms  {len(event('change', change)) / 1000:10.0f} kB of {len(change['pools'])} pools")
+    took, change = fastest(lambda: changes(told, after))
+    print(f"{'a frame, compared with the last':<32} {took:8.1f} ms  {size(change):10.0f} kB, {len(change['pools'])} pools changed")
 
 
 def in_the_browser(house: House, page: Page, ticks: int) -> None:

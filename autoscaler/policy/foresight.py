@@ -17,6 +17,7 @@ from autoscaler.policy.steering import told
 
 FARTHEST_SECONDS = 86400.0
 MOST_WAITING = 1_000_000
+PRECISION_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +65,20 @@ def foresee(policies: Policies, seen: Observation, memory: Memory, pool: str) ->
     )
 
 
-def next_change(policies: Policies, look: Census, memory: Memory, pool: str) -> Change | None:
+def next_change(policies: Policies, look: Census, memory: Memory, pool: str, expected: float | None = None) -> Change | None:
     """The first change of this pool's count if all stays as it is and nothing arrives; None where time alone changes nothing.
 
-    `look` is the census of the latest tick and `memory` the one after it.
+    `look` is the census of the latest tick and `memory` the one after it. `expected` is the moment that was found a tick ago: it
+    mostly still stands, and to see that it does is much cheaper than to search.
     """
     ahead = _Ahead(policies, look, memory, pool)
     current = ahead.desired(look.seen.at)
-    up, down = ahead.in_time(lambda count: count > current), ahead.in_time(lambda count: count < current)
-    return min((change for change in (up, down) if change), key=lambda change: change.at, default=None)
+    ways: tuple[Callable[[int], bool], ...] = (lambda count: count > current, lambda count: count < current)
+    for is_it in ways if expected is not None and expected > look.seen.at else ():
+        if expected is not None and is_it(ahead.desired(expected)) and not is_it(ahead.desired(expected - PRECISION_SECONDS)):
+            return Change(ahead.desired(expected), expected)
+    found = [change for is_it in ways if (change := ahead.in_time(is_it))]
+    return min(found, key=lambda change: change.at, default=None)
 
 
 class _Ahead:
@@ -88,10 +94,10 @@ class _Ahead:
         return propose(self.policy, look, self._memory, at, self._interval).count
 
     def in_time(self, is_it: Callable[[int], bool]) -> Change | None:
-        """The first moment, to a tenth of a second, from which on the count is such a one."""
+        """The first moment, as precisely as is said here, from which on the count is such a one."""
         now = self._look.seen.at
-        tenths = _first(lambda later: is_it(self.desired(now + later / 10)), round(FARTHEST_SECONDS * 10))
-        return None if tenths is None else Change(self.desired(now + tenths / 10), now + tenths / 10)
+        steps = _first(lambda n: is_it(self.desired(now + n * PRECISION_SECONDS)), round(FARTHEST_SECONDS / PRECISION_SECONDS))
+        return None if steps is None else Change(self.desired(now + steps * PRECISION_SECONDS), now + steps * PRECISION_SECONDS)
 
 
 def _first(holds: Callable[[int], bool], most: int) -> int | None:

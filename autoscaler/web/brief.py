@@ -16,9 +16,11 @@ AGEING = frozenset({"age_seconds"})
 """Keys that differ at every look by themselves: a pool of which nothing else does has not changed."""
 
 
-def brief(snapshot: Snapshot, now: float) -> dict[str, Any]:
-    """The whole status but for the workers, without secrets."""
-    told: dict[str, Any] = redactor(to_plain(status(snapshot, now, workers=False)))
+def brief(snapshot: Snapshot, now: float, before: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The whole status but for the workers, without secrets; `before` is what was told last."""
+    pools = before["pools"] if before else ()
+    expected = {pool["pool"]: pool["next_change"]["at"] for pool in pools if pool["next_change"]}
+    told: dict[str, Any] = redactor(to_plain(status(snapshot, now, workers=False, expected=expected)))
     return told
 
 

@@ -6,7 +6,7 @@ What nobody could see is null here, never 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from autoscaler import __version__
@@ -27,12 +27,12 @@ from autoscaler.model import (
     Unknown,
 )
 from autoscaler.model.health import REMEDY
-from autoscaler.policy.foresight import foresee, next_change
-from autoscaler.policy.replicas import Census, census
+from autoscaler.policy.foresight import foresee
 from autoscaler.report.gauges import backlog, busy
 from autoscaler.report.plain import to_plain
 from autoscaler.report.sentence import limits, line, seconds, waterfall, why
 from autoscaler.report.snapshot import Snapshot
+from autoscaler.web.ahead import NOTHING_EXPECTED, next_changes
 
 UNSEEN_KEYS = (
     "backlog",
@@ -50,10 +50,13 @@ UNSEEN_KEYS = (
 """What is null before the first tick."""
 
 
-def status(snapshot: Snapshot, now: float, *, workers: bool = True) -> dict[str, Any]:
-    """The whole daemon at this moment; `workers=False` leaves the lists of workers out, which may be long."""
-    look = census(snapshot.record.observation, snapshot.policies.brokers) if snapshot.record else None
-    pools = [pool_status(snapshot, name, now, look, workers=workers) for name in _names(snapshot)]
+def status(snapshot: Snapshot, now: float, *, workers: bool = True, expected: Mapping[str, float] = NOTHING_EXPECTED) -> dict[str, Any]:
+    """The whole daemon at this moment; `workers=False` leaves the lists of workers out, which may be long.
+
+    `expected` are the moments of the next changes as they were told before, which saves searching for them again.
+    """
+    soon = next_changes(snapshot, _names(snapshot), expected)
+    pools = [pool_status(snapshot, name, now, soon.get(name), workers=workers) for name in _names(snapshot)]
     config = snapshot.config
     return {
         "version": __version__,
@@ -99,11 +102,11 @@ def _known(reading: Reading[int]) -> int | None:
 
 
 def pool_status(
-    snapshot: Snapshot, name: str, now: float, look: Census | None = None, *, workers: bool = True
+    snapshot: Snapshot, name: str, now: float, change: dict[str, Any] | None = None, *, workers: bool = True
 ) -> dict[str, Any] | None:
     """One pool: what waits, who works, what is wanted and why; None where there is no such pool.
 
-    `look` is the census of the latest tick, for those who ask about many pools.
+    `change` is what time alone will do to it, as `next_changes` found out.
     """
     policy = snapshot.policies.pools.get(name)
     decision = _decision(snapshot, name)
@@ -111,25 +114,14 @@ def pool_status(
         return None
     low, high = (policy.replicas_min, policy.replicas_max) if policy else (0, 0)
     seen = _decided(decision, now) if decision else _undecided(policy)
-    ahead = {"next_change": _next_change(snapshot, decision, look)}
     listed = {"workers": [_worker(replica, now) for replica in decision.view.replicas] if decision else []} if workers else {}
-    return {"pool": name, "removed": policy is None, "min": low, "max": high, **seen, **ahead, **listed}
-
-
-def _next_change(snapshot: Snapshot, decision: PoolDecision | None, look: Census | None) -> dict[str, Any] | None:
-    """What time alone will do to the count; asked only where something is under way, as the answer costs a few decisions."""
-    if decision is None or snapshot.record is None or decision.pool not in snapshot.policies.pools:
-        return None
-    if not limits(decision) and decision.recommended == decision.current:
-        return None
-    look = look or census(snapshot.record.observation, snapshot.policies.brokers)
-    change = next_change(snapshot.policies, look, snapshot.memory, decision.pool)
-    return {"to": change.to, "at": change.at} if change else None
+    return {"pool": name, "removed": policy is None, "min": low, "max": high, **seen, "next_change": change, **listed}
 
 
 def pool_detail(snapshot: Snapshot, name: str, now: float) -> dict[str, Any] | None:
     """The status of one pool with the steps of its latest decision and what is remembered of it."""
-    told, decision = pool_status(snapshot, name, now), _decision(snapshot, name)
+    soon = next_changes(snapshot, (name,)).get(name)
+    told, decision = pool_status(snapshot, name, now, soon), _decision(snapshot, name)
     if told is None:
         return None
     return told | {

@@ -134,7 +134,7 @@ class Stream:
 
     def _compose(self, snapshot: Snapshot, before: Frame | None) -> Frame:
         self._composed += 1
-        told, mark = brief(snapshot, time.time()), self._id(self._composed)
+        told, mark = brief(snapshot, time.time(), before.told if before else None), self._id(self._composed)
         changed = changes(before.told, told) if before else None
         return Frame(self._composed, told, _event("status", told, mark), _event("change", changed, mark) if changed else b"")
 

@@ -144,7 +144,7 @@ def test_every_past_decision_can_be_explained(theatre: Theatre, tab: Tab) -> Non
 
 def test_a_hold_says_when_it_ends(theatre: Theatre, tab: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the count that comes then, counted down."""
-    monkeypatch.setattr("autoscaler.web.status._next_change", lambda *_: {"to": 1, "at": time.time() + 30})
+    monkeypatch.setattr("autoscaler.web.status.next_changes", lambda *_: {"mail": {"to": 1, "at": time.time() + 30}})
     theatre.show(a_tick(a_pool(ready=3)))
     tab.page.goto(theatre.url)
 

@@ -295,6 +295,18 @@ def test_what_time_alone_will_do(policy, kept, look, change):
     assert (told.to, round(told.at - NOW, 1)) == change
 
 
+@pytest.mark.parametrize(("policy", "kept", "look", "change"), UNDER_WAY)
+def test_what_was_expected_is_found_again(policy, kept, look, change):
+    """A tick later the same moment still stands, to the last bit; a wrong expectation is not believed."""
+    kept = Memory({"p": replace(kept, ready=tuple(c.name for c in look.containers.value))})
+    told = next_change(policies(policy), census(look), kept, "p")
+    later = census(replace(look, at=NOW + 1.37))
+
+    assert next_change(policies(policy), later, kept, "p", expected=told.at) == told
+    for wrong in (told.at - 3.0, told.at + 3.0, NOW - 1):
+        assert next_change(policies(policy), later, kept, "p", expected=wrong).at == pytest.approx(told.at, abs=0.2)
+
+
 def test_time_alone_changes_nothing_at_rest():
     """A pool that waits for work waits for ever."""
     assert next_change(policies(), census(seen(waiting=0)), Memory(), "p") is None

@@ -230,7 +230,9 @@ def a_held_pool() -> Snapshot:
 
 def test_what_time_alone_will_do_is_told() -> None:
     """Of a pool that is held back: to how many, and when."""
-    assert told(a_held_pool())["next_change"] == {"to": 0, "at": NOW + 8}
+    (pool,) = status(a_held_pool(), NOW)["pools"]
+
+    assert pool["next_change"] == pool_detail(a_held_pool(), "browser", NOW)["next_change"] == {"to": 0, "at": NOW + 8}
 
 
 def test_every_key_of_the_status_is_documented() -> None:
