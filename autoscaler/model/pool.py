@@ -105,6 +105,10 @@ class PoolView:
     blind: tuple[str, ...]
     """Why this pool must not be scaled down, in words; empty when all was seen."""
     flow: Flow = Flow()
+    foreign: tuple[Replica, ...] = ()
+    """Workers that others started and that are known to consume these queues."""
+    others_take: int = 0
+    """Waiting tasks that these are expected to take at once."""
     later: int = 0
     """Tasks in the queues whose time is still far off: they do not wait for a worker yet."""
     due_in_seconds: float | None = None
@@ -124,6 +128,17 @@ class PoolView:
     def serving(self) -> tuple[Replica, ...]:
         """Replicas that serve or will: starting, ready and lost; of a failed start nothing is expected any more."""
         return tuple([r for r in self.replicas if r.phase in SERVING and not r.start_failed])
+
+    @property
+    def unserved(self) -> int:
+        """Waiting tasks that are left to the pool's own workers."""
+        return self.waiting - self.others_take
+
+    def count(self, phase: Phase) -> int:
+        """How many are in this phase, those that have ended and those of others included."""
+        if phase is Phase.FOREIGN:
+            return len(self.foreign)
+        return len(self.exited) if phase is Phase.STOPPING else len(self.of(phase))
 
     @property
     def failed_starts(self) -> tuple[Replica, ...]:

@@ -41,6 +41,8 @@ class WorkerSight:
     started: Reading[int]
     """Tasks started since the worker's start (a counter)."""
     finished: Reading[int]
+    queues: Reading[tuple[str, ...]] = Unknown("nobody was asked")
+    """Queues that it consumes; asked of workers that are not ours."""
 
 
 class ContainerState(StrEnum):

@@ -34,6 +34,8 @@ class Load(NamedTuple):
     """From the decision to the first task of a new replica: its boot and the look that finds it needed."""
     interval_seconds: float = 0.0
     """Until the next look."""
+    others: int = 0
+    """Tasks that wait, too, and that workers of others take."""
 
     @property
     def free(self) -> int:
@@ -43,7 +45,8 @@ class Load(NamedTuple):
     @property
     def numbers(self) -> str:
         """The load in words."""
-        return f"{self.waiting} waiting + {self.busy_least} busy of {self.slots} slots"
+        others = f" (and {self.others} that foreign workers take)" if self.others else ""
+        return f"{self.waiting} waiting{others} + {self.busy_least} busy of {self.slots} slots"
 
 
 class Need(NamedTuple):
@@ -67,7 +70,7 @@ def load(view: PoolView, lead_seconds: float = 0.0, interval_seconds: float = 0.
     lost = sum([r.slots for r in view.serving if r.phase is Phase.LOST])
     busy = view.busy + lost
     return Load(
-        waiting=view.waiting,
+        waiting=view.unserved,
         busy_least=busy,
         busy_most=busy + unknown,
         slots=view.slots + lost,
@@ -76,6 +79,7 @@ def load(view: PoolView, lead_seconds: float = 0.0, interval_seconds: float = 0.
         flow=view.flow,
         lead_seconds=lead_seconds,
         interval_seconds=interval_seconds,
+        others=view.others_take,
     )
 
 

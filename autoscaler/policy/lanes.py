@@ -151,13 +151,16 @@ def _view(views: list[PoolView], names: list[str]) -> PoolView:
         leftover=sum(v.leftover for v in views),
         replicas=tuple(r for v in views for r in v.replicas),
         exited=tuple(c for v in views for c in v.exited),
+        later=sum(v.later for v in views),
+        due_in_seconds=min((v.due_in_seconds for v in views if v.due_in_seconds is not None), default=None),
         oldest_wait_seconds=max(v.oldest_wait_seconds for v in views),
         blind=tuple(f"{name}: {gap}" for v, name in zip(views, names, strict=True) for gap in v.blind),
     )
 
 
 def _queue(sights: tuple[QueueSight, ...]) -> QueueSight:
-    return QueueSight(sights[0].queue, _sum([s.waiting for s in sights]), _sum([s.unacked for s in sights]))
+    later = tuple(sorted(at for sight in sights for at in sight.later))
+    return QueueSight(sights[0].queue, _sum([s.waiting for s in sights]), _sum([s.unacked for s in sights]), later)
 
 
 def _sum(readings: list[Reading[int]]) -> Reading[int]:

@@ -37,6 +37,7 @@ from autoscaler.model.lifecycle import Event, after
 from autoscaler.policy.fewer import account_of
 from autoscaler.policy.flow import measure, oldest_wait_seconds
 from autoscaler.policy.starts import Ear, ear
+from autoscaler.policy.strangers import held, of_pool, strangers, taken_at_once
 
 T = TypeVar("T")
 
@@ -58,8 +59,10 @@ class Census:
     seen: Observation
     by_lane: Mapping[str, tuple[Container, ...]]
     """Containers by pool, and by the broker that they were started for where that is not the first."""
+    strangers: tuple[WorkerSight, ...]
+    """Workers online that are not ours and may consume the same queues."""
     foreign: int
-    """Tasks held by workers that are not ours and may consume the same queues."""
+    """Tasks that these hold."""
     hearing: frozenset[str]
     """Sources that answered."""
     hears_ours: bool
@@ -80,7 +83,8 @@ def census(seen: Observation, brokers: tuple[str, ...] = ()) -> Census:
     return Census(
         seen=seen,
         by_lane={lane: tuple(found) for lane, found in by_lane.items()},
-        foreign=_foreign(seen, ours := {c.worker for c in listed}),
+        strangers=(others := strangers(seen, ours := {c.worker for c in listed})),
+        foreign=held(others),
         hearing=frozenset(s.name for s in seen.sources if s.up),
         hears_ours=any(isinstance(w.online, Known) and w.online.value and w.name in ours for w in seen.workers.values()),
     )
@@ -92,7 +96,7 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float, i
     A task that waits for its time is work from the moment on at which a worker would have to be started to be ready for it.
     """
     if policy.broker:  # Flower hears the workers of one broker only, and so far that is the first
-        all_seen = replace(all_seen, foreign=0, hearing=all_seen.hearing - {"flower"})
+        all_seen = replace(all_seen, strangers=(), foreign=0, hearing=all_seen.hearing - {"flower"})
     seen, waits = all_seen.seen, depths(all_seen.seen, policy.broker)
     queues = tuple(waits.get(q) or QueueSight(q, Unknown("it was not looked at")) for q in policy.queues)
     containers = all_seen.by_lane.get(policy.key, ())
@@ -105,6 +109,8 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float, i
     replicas = tuple([_replica(c, policy, all_seen, past, now) for c in containers if c.state is ContainerState.RUNNING])
     replicas += _ordered(policy, containers, memory, now)
     flow = measure(memory.flow, replicas, waiting, now, account_of(policy))
+    oldest_wait = _oldest_wait(flow, memory, waiting, now)
+    foreign = of_pool(all_seen.strangers, policy.queues, now) if all_seen.strangers else ()
     return PoolView(
         pool=policy.name,
         queues=queues,
@@ -112,9 +118,11 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float, i
         leftover=_leftover(queues, replicas, all_seen.foreign),
         replicas=replicas,
         exited=tuple([c for c in containers if c.state is not ContainerState.RUNNING and _has_ended(c, memory, now)]),
-        oldest_wait_seconds=_oldest_wait(flow, memory, waiting, now),
+        oldest_wait_seconds=oldest_wait,
         blind=_blind(queues, seen),
         flow=flow,
+        foreign=foreign,
+        others_take=taken_at_once(foreign, waiting, oldest_wait, interval_seconds),
         later=len(times) - soon,
         due_in_seconds=times[0] - now if times else None,
         fleet_seen=isinstance(seen.containers, Known),
@@ -244,11 +252,6 @@ def _running(voice: WorkerSight | None, phase: Phase, *, could_hear: bool) -> in
     if voice and (running := known(voice.running)) is not None:
         return running
     return 0 if phase is Phase.STARTING and could_hear else None
-
-
-def _foreign(seen: Observation, ours: set[str]) -> int:
-    held = [w for w in seen.workers.values() if w.name not in ours and known(w.online)]
-    return sum((known(w.running) or 0) + (known(w.reserved) or 0) for w in held)
 
 
 def _leftover(queues: tuple[QueueSight, ...], replicas: tuple[Replica, ...], foreign: int) -> int:

@@ -50,8 +50,8 @@ class Proposal:
 
 def activation(pool: PoolView, wanted: int) -> Step | None:
     """One replica at least, while anything waits, was left behind, or sits scheduled in a worker's memory."""
-    if pool.waiting > 0 and wanted < 1:
-        return Step("activation", wanted, 1, Reason.ACTIVATED, f"{pool.waiting} waiting need at least one replica")
+    if pool.unserved > 0 and wanted < 1:
+        return Step("activation", wanted, 1, Reason.ACTIVATED, f"{pool.unserved} waiting need at least one replica")
     holders = sum([1 for r in pool.replicas if r.scheduled and r.phase is not Phase.DRAINING])
     if holders > wanted:
         return Step("activation", wanted, holders, Reason.HOLDS_SCHEDULED, f"{holders} replicas hold scheduled tasks")

@@ -166,7 +166,7 @@ def _of_replicas(sheet: _Sheet, pool: PoolDecision) -> None:
     if not pool.view.fleet_seen:
         return
     for phase in Phase:
-        sheet.put("replicas", len(pool.view.of(phase)), pool.pool, phase)
+        sheet.put("replicas", pool.view.count(phase), pool.pool, phase)
     sheet.put("pool_slots", pool.view.slots, pool.pool)
     if (used := busy(pool)) is not None:
         sheet.put("pool_busy_slots", used, pool.pool)

@@ -20,12 +20,14 @@ import httpx
 from autoscaler.config.models import FlowerSettings
 from autoscaler.errors import AnswerUnusable, SightError
 from autoscaler.sources.fetch import Answer, fetch, new_client, place
+from autoscaler.sources.flower_consumers import Strangers, consumers
 from autoscaler.sources.flower_pages import Beat, Numbers, Page, beats, numbers, queue_lengths, shown, statuses
 from autoscaler.sources.sight import Sight, Voice, Wanted
 
 T = TypeVar("T")
 
 QUEUES, STATUS, WORKERS, METRICS = "/api/queues/length", "/api/workers?status=1", "/workers?json=1", "/metrics"
+CONSUMERS = "/api/workers"
 LONGEST_PAUSE_SECONDS = 300.0
 NOT_LISTED = (
     "Flower lists a queue only while a worker that it has inspected consumes it; "
@@ -70,18 +72,22 @@ class FlowerSource:
         self._client, self._credentials = _client(settings)
         self._pulses: Mapping[str, _Pulse] | None = None
         self._quiet_until = 0.0
+        self._strangers = Strangers()
 
     async def look(self, wanted: Wanted) -> Sight:
         """Ask all pages at once and put together what came; raises the first refusal when nothing usable did."""
         if 0 < (left := self._quiet_until - wanted.now) <= LONGEST_PAUSE_SECONDS:  # more is a clock that was set back
             raise AnswerUnusable(f"Flower asked to be left alone for {left:.0f} s more")
-        lengths, status, workers, metrics = await asyncio.gather(
+        lengths, status, workers, metrics, _ = await asyncio.gather(
             self._page(QUEUES, queue_lengths, wanted.now) if self._depths else _unasked(),
             self._page(STATUS, statuses, wanted.now),
             self._page(WORKERS, beats, wanted.now),
             self._page(METRICS, numbers, wanted.now),
+            self._ask_of_strangers(wanted.now),
         )
         online = _online(status, workers)
+        ours = {container.worker for container in wanted.containers}
+        self._strangers.meet(name for name, up in online.items() if up and name not in ours)
         if isinstance(lengths, SightError) and isinstance(status, SightError) and not online:
             raise status
         depths = {queue: n for queue, n in _entries(lengths).items() if queue in wanted.queues}
@@ -96,6 +102,11 @@ class FlowerSource:
     async def close(self) -> None:
         """Let go of the connections."""
         await self._client.aclose()
+
+    async def _ask_of_strangers(self, now: float) -> None:
+        """Which queues others' workers consume; trouble with it costs nothing but that knowledge."""
+        if self._strangers.wants(now):
+            self._strangers.learn(_entries(await self._page(CONSUMERS, consumers, now)), now)
 
     async def _page(self, path: str, read: Callable[[Answer], Page[T]], now: float) -> Page[T] | SightError:
         """One page read, or why not: as a value, so that the others are not lost with it."""
@@ -117,7 +128,8 @@ class FlowerSource:
         heard = self._pulses or {}
         seen = _entries(workers)
         heard_at = {name: pulse.heard_at(now) for name, pulse in heard.items()}
-        return {name: _voice(name, up, seen.get(name), counts.get(name, Numbers()), heard_at.get(name)) for name, up in online.items()}
+        voices = {name: _voice(name, up, seen.get(name), counts.get(name, Numbers()), heard_at.get(name)) for name, up in online.items()}
+        return voices | self._strangers.told(voices)
 
 
 async def _unasked() -> Page[int]:

@@ -68,7 +68,7 @@ class Numbers:
 
 def queue_lengths(answer: Answer) -> Page[int]:
     """Messages per queue from `/api/queues/length`."""
-    listed = _object(answer, "the queue lengths").get("active_queues")
+    listed = json_object(answer, "the queue lengths").get("active_queues")
     if not isinstance(listed, list):
         raise AnswerUnusable('Flower answers the queue lengths without its list "active_queues": is this Flower?')
     entries: dict[str, int] = {}
@@ -84,7 +84,7 @@ def queue_lengths(answer: Answer) -> Page[int]:
 
 def statuses(answer: Answer) -> Page[bool]:
     """Online or not per worker from `/api/workers?status=1`."""
-    listed = _object(answer, "the workers' status")
+    listed = json_object(answer, "the workers' status")
     entries = {name: online for name, online in listed.items() if isinstance(online, bool)}
     notes = [f"Flower gives no true or false as the status of worker {shown(name)}" for name in listed if name not in entries]
     return Page(entries, tuple(notes[:5]))
@@ -92,7 +92,7 @@ def statuses(answer: Answer) -> Page[bool]:
 
 def beats(answer: Answer) -> Page[Beat]:
     """Heartbeats and running tasks per worker from `/workers?json=1`."""
-    listed = _object(answer, "the workers page").get("data")
+    listed = json_object(answer, "the workers page").get("data")
     if not isinstance(listed, list):
         raise AnswerUnusable('Flower answers the workers page without its list "data": is this Flower?')
     workers = [item for item in listed if isinstance(item, dict) and isinstance(item.get("hostname"), str)]
@@ -155,7 +155,7 @@ def _field(sample: str, event: str) -> str | None:
     return "started" if event == "task-started" else "finished" if event in FINISHED else None
 
 
-def _object(answer: Answer, what: str) -> dict[str, Any]:
+def json_object(answer: Answer, what: str) -> dict[str, Any]:
     """The JSON object in an answer; a login page with status 200 is the usual disguise of something else."""
     if "html" in answer.content_type:
         raise AnswerUnusable(f"Flower answers {what} with a web page: a login page or another program? Check flower.url and credentials")

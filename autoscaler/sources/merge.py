@@ -147,7 +147,7 @@ def _greatest(readings: Sequence[Reading[int]]) -> Reading[int] | None:
 
 # ---------------------------------------------------------------- workers
 
-FIELDS = ("online", "running", "reserved", "scheduled", "draining", "slots", "started", "finished")
+FIELDS = ("online", "running", "reserved", "scheduled", "draining", "slots", "started", "finished", "queues")
 """What is asked about a worker, in the order of `WorkerSight`."""
 
 

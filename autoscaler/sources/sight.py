@@ -36,6 +36,8 @@ class Voice:
     slots: int | None = None
     started: int | None = None
     finished: int | None = None
+    queues: tuple[str, ...] | None = None
+    """Queues that it consumes; asked of others' workers only."""
     heard_at: float | None = None
     """When the worker itself was last heard (heartbeat or answer); None when the source cannot tell."""
     heard_every: float | None = None

@@ -28,6 +28,7 @@ from autoscaler.model import (
 )
 from autoscaler.model.health import REMEDY
 from autoscaler.policy.foresight import foresee
+from autoscaler.policy.strangers import strangers
 from autoscaler.report.gauges import backlog, busy
 from autoscaler.report.plain import to_plain
 from autoscaler.report.sentence import limits, line, seconds, waterfall, why
@@ -114,7 +115,8 @@ def pool_status(
         return None
     low, high = (policy.replicas_min, policy.replicas_max) if policy else (0, 0)
     seen = _decided(decision, now) if decision else _undecided(policy)
-    listed = {"workers": [_worker(replica, now) for replica in decision.view.replicas] if decision else []} if workers else {}
+    there = (*decision.view.replicas, *decision.view.foreign) if decision else ()
+    listed = {"workers": [_worker(replica, now) for replica in there]} if workers else {}
     return {"pool": name, "removed": policy is None, "min": low, "max": high, **seen, "next_change": change, **listed}
 
 
@@ -158,6 +160,7 @@ def trouble(snapshot: Snapshot, now: float) -> Iterator[str]:
     for decision in snapshot.record.decision.pools if snapshot.record else ():
         yield from _pool_trouble(snapshot, decision, now)
     yield from _strangers(snapshot)
+    yield from _unplaced(snapshot)
     if snapshot.journal_errors:
         yield f"the journal lost {snapshot.journal_errors} records since the start: look at the room and rights of the state folder"
     yield from snapshot.act_errors
@@ -180,6 +183,20 @@ def _strangers(snapshot: Snapshot) -> Iterator[str]:
         yield (
             f"workers of instance {instance!r} belong to pools that are not in this configuration ({', '.join(sorted(pools))}) and are "
             f"left alone: give a second autoscaler another `instance`, or drain them by hand"
+        )
+
+
+def _unplaced(snapshot: Snapshot) -> Iterator[str]:
+    """Workers of others that may serve our queues, of which nobody says so: they count for nothing."""
+    seen = snapshot.record.observation if snapshot.record else None
+    if seen is None or not isinstance(seen.containers, Known):
+        return
+    ours, own_names = {c.worker for c in seen.containers.value}, f"celery@{snapshot.policies.instance}-"
+    names = [w.name for w in strangers(seen, ours) if not isinstance(w.queues, Known) and not w.name.startswith(own_names)]
+    if names:
+        yield (
+            f"{len(names)} workers are online that are not ours, and Flower does not say which queues they consume, so they count for "
+            f"nothing: open the page of {line(names[0])} in Flower once, or restart Flower"
         )
 
 
@@ -222,7 +239,7 @@ def _decided(pool: PoolDecision, now: float) -> dict[str, Any]:
         "recommended": pool.recommended,
         "direction": pool.direction,
         "orders": to_plain(view.orders),
-        "replicas": {str(phase): len(view.of(phase)) for phase in Phase} if view.fleet_seen else None,
+        "replicas": {str(phase): view.count(phase) for phase in Phase} if view.fleet_seen else None,
         "blind": list(view.blind),
         "why": why(pool, now),
         "reason": str(pool.reason),

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from autoscaler.config.models import FlowerSettings
 from autoscaler.errors import AnswerUnusable, SightError, SourceUnreachable
-from autoscaler.sources.flower import API_CLOSED, NOT_LISTED, FlowerSource
+from autoscaler.sources.flower import API_CLOSED, CONSUMERS, NOT_LISTED, FlowerSource
 from autoscaler.sources.sight import Sight, Voice, Wanted
 
 NOW = 1000.0
@@ -100,7 +100,8 @@ class TestWholeLook:
         with neighbour(BUSY[version]) as there:
             looks(there, {}, {})
 
-            assert sorted(set(there.requests)) == sorted([QUEUES, STATUS, WORKERS, METRICS])
+            assert set(there.requests) == {QUEUES, STATUS, WORKERS, METRICS, CONSUMERS}
+            assert there.requests.count(CONSUMERS) == 1  # because of a worker that is not ours, and not again
             assert not [path for path in there.requests if "refresh" in path]
 
     def test_executing_gauge_stands_in(self) -> None:
