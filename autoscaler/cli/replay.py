@@ -121,23 +121,30 @@ def told(found: Review, past: Past) -> Iterator[str]:
 def answer(found: Review) -> str:
     """What somebody wants to know who reads no further."""
     if not found.differing:
-        return f"This config decides the same at all {found.compared:,} looks that can be compared."
+        return f"This config decides the same at every one of {found.compared:,} looks."
     if found.estimate is None:
-        return f"This config would have wanted {_change(*found.wanted_seconds, 'replica-hours')} at the moments that were seen."
+        return f"This config would have wanted {_change(*found.wanted_seconds, 'worker time')} at the moments that were seen."
     then, now = found.estimate.happened, found.estimate.config
-    used = _change(then.worker_seconds, now.worker_seconds, "worker-hours")
+    used = _change(then.worker_seconds, now.worker_seconds, "worker time")
     return f"This config would have used {used}; longest wait {_seconds(now.wait_max_s)} instead of {_seconds(then.wait_max_s)} (estimate)."
 
 
 def _change(then: float, now: float, what: str) -> str:
-    """How much more or less.
+    """How much more or less time.
 
-    >>> _change(7200.0, 5400.0, "worker-hours"), _change(3600.0, 3600.0, "worker-hours")
-    ('25% fewer worker-hours (1.50 instead of 2.00)', 'as many worker-hours (1.00)')
+    >>> _change(7200.0, 5400.0, "worker time"), _change(90.0, 90.0, "worker time")
+    ('25% less worker time (1.50 h instead of 2.00 h)', 'as much worker time (1.5 min)')
     """
-    if not then or round(abs(now / then - 1), 2) == 0:
-        return f"as many {what} ({now / 3600:.2f})" if then else f"{now / 3600:.2f} {what} instead of none"
-    return f"{abs(now / then - 1):.0%} {'fewer' if now < then else 'more'} {what} ({now / 3600:.2f} instead of {then / 3600:.2f})"
+    if not then:
+        return f"{_paid(now)} of {what} instead of none"
+    share = abs(now / then - 1)
+    if round(share, 2) == 0:
+        return f"as much {what} ({_paid(now)})"
+    return f"{share:.0%} {'less' if now < then else 'more'} {what} ({_paid(now)} instead of {_paid(then)})"
+
+
+def _paid(seconds: float) -> str:
+    return f"{seconds / 3600:,.2f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"
 
 
 def _figures(measured: Figures, estimate: Estimate | None) -> Iterator[str]:
@@ -145,7 +152,7 @@ def _figures(measured: Figures, estimate: Estimate | None) -> Iterator[str]:
     heads = ["measured", "simulated", "this config"][: len(columns)]
     yield f"{'':<16}" + "".join(f"{head:>14}" for head in heads)
     for name, cells in (
-        ("worker-hours", [f"{column.worker_seconds / 3600:.2f}" for column in columns]),
+        ("worker time", [_paid(column.worker_seconds) for column in columns]),
         ("starts", [f"{column.starts:,}" for column in columns]),
         ("mean wait", [_seconds(column.wait_mean_s) for column in columns]),
         ("p95 wait", [_seconds(column.wait_p95_s) for column in columns]),

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -74,16 +75,17 @@ def measure(bursts: Sequence[Burst], ticks: Mapping[str, Iterable[Mapping[str, A
 
 
 def peak(ticks: Mapping[str, Iterable[Mapping[str, Any]]]) -> int:
-    """The most workers of all pools in one tick, booting and leaving ones included.
+    """The most workers of all pools at one moment, booting and leaving ones included; between its rows a pool stays as it was.
 
-    >>> peak({"a": [{"at": 1.0, "ready": 2, "starting": 1, "draining": 0}], "b": [{"at": 1.0, "ready": 1, "starting": 0, "draining": 1}]})
+    >>> peak({"a": [{"at": 1.0, "ready": 2, "starting": 1, "draining": 0}], "b": [{"at": 1.5, "ready": 1, "starting": 0, "draining": 1}]})
     5
     """
-    counts: dict[float, int] = defaultdict(int)
-    for rows in ticks.values():
-        for row in rows:
-            counts[row["at"]] += row["ready"] + row["starting"] + row["draining"]
-    return max(counts.values(), default=0)
+    most, latest = 0, dict.fromkeys(ticks, 0)
+    rows = sorted((row["at"], pool, row["ready"] + row["starting"] + row["draining"]) for pool, found in ticks.items() for row in found)
+    for _, at_once in groupby(rows, key=itemgetter(0)):
+        latest.update((pool, workers) for _, pool, workers in at_once)
+        most = max(most, sum(latest.values()))
+    return most
 
 
 def percentile(values: Iterable[float], percent: int) -> float:

@@ -13,7 +13,7 @@ import math
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from autoscaler.errors import TraceUnusable
@@ -79,25 +79,45 @@ def rebuild(ticks: Sequence[PoolTick]) -> Rebuilt:
 def _curves(ticks: Sequence[PoolTick]) -> tuple[list[int], list[int], list[int]]:
     """Tasks that have come, were begun and have ended by each look; those that were there at the first look came with it.
 
-    Counts that are not read at one moment may fall back for a look: then the curve waits until they have caught up. An end that
-    no counter tells of, because its worker left before the next look, shows in what runs. Before anybody counts, and where a
-    counter fell because it was begun anew, what left the queue must have been begun.
+    Counts are not read at one moment: a task that begins between two readings is in both, or in none. But no more can have come by
+    now than by any later look, so each curve is held under all that follows; what all of it comes to in the end is exact. An end
+    that no counter tells of, because its worker left before the next look, shows in what runs.
     """
-    came, begun, ended = [0], [0], [0]
-    base: int | None = None
-    before = 0
+    begun = _begun(ticks)
+    came = _held_under([start + _waiting(tick) for start, tick in zip(begun, ticks, strict=True)])
+    ended = _held_under([max(0, start - (tick.running or 0)) for start, tick in zip(begun, ticks, strict=True)])
+    return [0, *came], [0, *begun], [0, *ended]
+
+
+def _begun(ticks: Sequence[PoolTick]) -> list[int]:
+    """Tasks begun by each look; where nobody counts yet, or anew, what left the queue, or runs, must have been begun."""
+    begun: list[int] = []
+    came = latest = base = 0
+    before: int | None = None
     for tick in ticks:
-        waiting, running = (tick.backlog or 0) + tick.rare.reserved, tick.running or 0
-        if tick.started is None or tick.started < before or base is None:
-            started = max(begun[-1], came[-1] - waiting, running)
-            base = None if tick.started is None else started - tick.started
+        if tick.started is None or before is None or tick.started < before:
+            latest = max(latest, came - _waiting(tick), tick.running or 0)
+            base = latest - (tick.started or 0)
         else:
-            started = base + tick.started
-        before = tick.started or 0
-        came.append(max(came[-1], started + waiting))
-        begun.append(max(begun[-1], came[-1] - waiting))
-        ended.append(max(ended[-1], begun[-1] - running))
-    return came, begun, ended
+            latest = base + tick.started
+        before = tick.started
+        begun.append(latest)
+        came = max(came, latest + _waiting(tick))
+    return begun
+
+
+def _waiting(tick: PoolTick) -> int:
+    """In the queue, or taken by a worker that has not begun it."""
+    return (tick.backlog or 0) + tick.rare.reserved
+
+
+def _held_under(counts: Sequence[int]) -> list[int]:
+    """The same with nothing above what comes later.
+
+    >>> _held_under([0, 3, 2, 2, 5, 4])
+    [0, 2, 2, 2, 4, 4]
+    """
+    return list(accumulate(reversed(counts), min))[::-1]
 
 
 def _steps(curve: Sequence[int], times: Sequence[float]) -> Iterator[float]:

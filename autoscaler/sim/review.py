@@ -88,7 +88,7 @@ def _rebuilt(ticks: Sequence[PoolTick]) -> tuple[Rebuilt | None, str]:
 
 def _of_looks(ticks: Sequence[PoolTick], *, began: bool) -> Iterator[str]:
     for why, looks in Counter(tick.beyond_settings for tick in ticks if tick.beyond_settings).items():
-        yield f"{looks:,} looks are not compared: {why}"
+        yield f"{looks:,} {'looks are' if looks > 1 else 'look is'} not compared: {why}"
     times = [tick.at for tick in ticks]
     paused = times[-1] - times[0] - sum(lengths(times))
     if paused > 1:
@@ -107,8 +107,8 @@ def _of_estimate(happened: Figures, rebuilt: Rebuilt | None, estimated: Estimate
     if rebuilt is None or estimated is None:
         return
     if rebuilt.still_running:
-        yield f"{rebuilt.still_running:,} tasks still ran at the last look; how long they take is a guess"
+        yield f"tasks that still ran at the last look: {rebuilt.still_running:,}; how long they take is a guess"
     simulated = estimated.happened.worker_seconds
     if happened.worker_seconds and abs(simulated / happened.worker_seconds - 1) > FAR_OFF:
-        off = f"{simulated / 3600:.2f} worker-hours of what was decided then, {happened.worker_seconds / 3600:.2f} were measured"
-        yield f"the simulation makes {off}: trust the comparison of both simulated columns more than either"
+        off = f"{simulated / happened.worker_seconds:.2f} times the worker time that was measured"
+        yield f"the simulation makes of what was decided then {off}: believe how both simulations compare, not what each says"

@@ -69,7 +69,7 @@ def edit(desk: Path, settings: str) -> None:
 def test_the_own_configuration_decides_the_same(desk: Path):
     """By default the journal of the state folder; the first words are the answer."""
     said = ask(desk).stdout
-    assert "This config decides the same at all" in said.splitlines()[1]
+    assert "This config decides the same at every one of" in said.splitlines()[1]
     assert said.splitlines()[-1].startswith("it happened under lived; this config is ")
 
 
@@ -79,7 +79,7 @@ def test_another_configuration_is_told_in_words(desk: Path, journal: Path):
     lines = ask(desk, "--journal", str(journal)).stdout.splitlines()
 
     assert lines[1].startswith("This config would have used ")
-    assert "fewer worker-hours" in lines[1]
+    assert "less worker time" in lines[1]
     assert lines[1].endswith("(estimate).")
     assert any("each to start within 30 s" in line for line in lines)
     assert sum(" instead of " in line for line in lines) > 1
@@ -119,7 +119,7 @@ def test_without_counters_there_is_no_estimate(desk: Path):
     (desk / "o.csv").write_text("t_s,backlog,busy,ready,started,finished\n0,9,0,1,,\n2,9,0,1,,\n4,9,0,1,,\n")
     said = ask(desk, "--observations", str(desk / "o.csv"), "--boot", "0s").stdout
 
-    assert "This config would have wanted 800% more replica-hours" in said
+    assert "This config would have wanted 800% more worker time" in said
     assert "note: no estimate: nobody counted started tasks" in said
 
 
