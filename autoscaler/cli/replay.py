@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
 from autoscaler.config.load import load
 from autoscaler.config.models import Settings
@@ -74,7 +75,8 @@ def replay_past(config: Path, asked: Asked, *, as_json: bool) -> None:
     if asked.pool is not None and asked.pool not in settings.pools:
         raise click.BadParameter(f"{asked.pool!r} is no pool of {config}: it has {', '.join(settings.pools)}", param_hint="--pool")
     past = _from_file(settings, asked.observations, asked) if asked.observations else _from_journal(settings, asked.journal)
-    reviews = review(settings, past.looks, past.epoch)
+    with Console(stderr=True).status(f"asking again at {len(past.looks):,} looks"):
+        reviews = review(settings, past.looks, past.epoch)
     for name in settings.pools:
         if name not in reviews and asked.pool in (None, name):
             click.echo(f"{past.source} tells nothing of the pool {name}", err=True)

@@ -88,7 +88,7 @@ def _table(found: Tuning, best: Trial) -> Iterator[str]:
     yield f"{'worker-h':>9}{'mean wait':>11}{'p95':>8}{'longest':>9}{'starts':>8}{'commands':>10}  settings"
     yield from (_row(trial) + _prices(between.get(id(trial))) + " <- best" * (trial is best) for trial in front)
     if len(front) < len(found.front):
-        yield f"{len(found.front) - len(front)} more of them come to nearly the same as their neighbours: --format json has them."
+        yield f"Left out, because they come to nearly the same as another: {len(found.front) - len(front)} (--format json has them)."
     if beaten:
         yield "Not worth it on these tasks: something above is as cheap and as soon, or better."
         yield from (_row(trial) for trial in sorted(beaten, key=lambda trial: trial.marks))
@@ -115,7 +115,7 @@ def _nearly(one: Trial, other: Trial) -> bool:
 def _row(trial: Trial) -> str:
     score = trial.score
     waits = f"{_seconds(score.wait_mean_s):>11}{_seconds(score.wait_p95_s):>8}{_seconds(score.wait_max_s):>9}"
-    return f"{trial.worker_hours:>9.2f}{waits}{score.starts or 0:>8,}{score.broker_commands:>10,}  {trial.keys.short}{_named(trial)}"
+    return f"{_figure(trial.worker_hours):>9}{waits}{score.starts or 0:>8,}{score.broker_commands:>10,}  {trial.keys.short}{_named(trial)}"
 
 
 def _named(trial: Trial) -> str:
@@ -141,7 +141,16 @@ def _outcome(trial: Trial) -> str:
     waits = (
         f"mean wait {_seconds(trial.score.wait_mean_s)}, p95 {_seconds(trial.score.wait_p95_s)}, longest {_seconds(trial.score.wait_max_s)}"
     )
-    return f"{trial.worker_hours:.2f} worker-hours, {waits}, {trial.hours_waited:.2f} hours waited in all"
+    return f"{_figure(trial.worker_hours)} worker-hours, {waits}, {_figure(trial.hours_waited)} hours waited in all"
+
+
+def _figure(hours: float) -> str:
+    """No more digits than say something.
+
+    >>> _figure(0.0312), _figure(12.345), _figure(1234.5)
+    ('0.031', '12.35', '1,234')
+    """
+    return f"{hours:.3f}" if hours < 1 else f"{hours:,.2f}" if hours < 1000 else f"{hours:,.0f}"
 
 
 def _hours(price: float) -> str:

@@ -72,19 +72,28 @@ class Moment:
 
 def replay(policies_at: PoliciesAt, looks: Sequence[Look]) -> Iterator[dict[str, Answer]]:
     """What would have been decided at each look, by pool; pools that were not there then, or are not configured, are left out."""
-    witness, memory = Witness(), _begin(looks)
+    witness, memory, sizing = Witness(), _begin(looks), _Sizing()
     for look, seconds in zip(looks, lengths([look.at for look in looks]), strict=True):
-        policies = _only_sizing(policies_at(look.at), look)
+        policies = sizing.of(policies_at(look.at), frozenset(look.pools))
         witness.past = look
         record, memory = tick(policies, resume(memory) if look.fresh else memory, witness, witness, look.at)
         memory = as_it_was(memory, look)
         yield {d.pool: Answer(look.pools[d.pool], d, seconds) for d in record.decision.pools}
 
 
-def _only_sizing(policies: Policies, look: Look) -> Policies:
-    """The pools that were there, on one broker and with nobody out of date: what else was going on then is not this configuration's."""
-    pools = {name: replace(pool, spec="") for name, pool in policies.pools.items() if name in look.pools}
-    return replace(policies, pools=pools, brokers=())
+class _Sizing:
+    """The pools that were there, on one broker and with nobody out of date: what else went on then is not this configuration's."""
+
+    def __init__(self) -> None:
+        self._known: tuple[Policies | None, frozenset[str]] = None, frozenset()
+        self._made: Policies | None = None
+
+    def of(self, policies: Policies, there: frozenset[str]) -> Policies:
+        """The same value again for the same question, which is the usual one."""
+        if self._made is None or self._known[0] is not policies or self._known[1] != there:
+            pools = {name: replace(pool, spec="") for name, pool in policies.pools.items() if name in there}
+            self._known, self._made = (policies, there), replace(policies, pools=pools, brokers=())
+        return self._made
 
 
 def _begin(looks: Sequence[Look]) -> Memory:

@@ -44,7 +44,8 @@ class Review:
 def review(settings: Settings, looks: Sequence[Look], epoch: float = 0.0) -> dict[str, Review]:
     """Every configured pool that was seen; times of looks count from `epoch`."""
     answers: dict[str, list[Answer]] = {}
-    for answered in replay(lambda at: settings.policies(epoch + at), looks):
+    always = None if any(pool.schedules for pool in settings.pools.values()) else settings.policies(epoch)
+    for answered in replay(lambda at: always or settings.policies(epoch + at), looks):
         for pool, answer in answered.items():
             answers.setdefault(pool, []).append(answer)
     return {pool: _of_pool(settings, pool, found, epoch, began=looks[0].fresh) for pool, found in answers.items()}

@@ -95,20 +95,27 @@ class Witness:
         telling = [*names[Phase.READY], *names[Phase.DRAINING]]
         counters = self._counters.setdefault(policy.name, _Counters())
         counters.tell(tick, telling)
-        work = _work(policy.slots, tick)
+        work, now = _work(policy.slots, tick), tick.at
         for phase, members in names.items():
             for number, name in enumerate(members):
                 if name not in counters.told:
                     yield name, phase, None
                     continue
-                voice = _voice(name, phase, work.get((phase, number), (0, 0)), now=tick.at)
-                if phase is Phase.READY and number < tick.rare.mute:
-                    voice = replace(voice, running=_UNSEEN, reserved=_UNSEEN)
-                if phase is Phase.READY and number < tick.rare.scheduled:
-                    voice = replace(voice, scheduled=Known(1, tick.at, "then"))
-                if tick.started is not None:
-                    began, ended = counters.told[name]
-                    voice = replace(voice, started=Known(began, tick.at, "then"), finished=Known(ended, tick.at, "then"))
+                runs, holds = work.get((phase, number), (0, 0))
+                is_mute = phase is Phase.READY and number < tick.rare.mute
+                began, ended = counters.told[name]
+                counted = tick.started is not None
+                voice = WorkerSight(
+                    name=f"celery@{name}",
+                    online=Known(True, now, "then"),
+                    running=_UNSEEN if is_mute else Known(runs, now, "then"),
+                    reserved=_UNSEEN if is_mute else Known(holds, now, "then"),
+                    scheduled=Known(int(phase is Phase.READY and number < tick.rare.scheduled), now, "then"),
+                    draining=Known(phase is Phase.DRAINING, now, "then"),
+                    slots=_NOT_TOLD,
+                    started=Known(began, now, "then") if counted else _NOT_TOLD,
+                    finished=Known(ended, now, "then") if counted else _NOT_TOLD,
+                )
                 yield name, phase, voice
 
 
@@ -148,20 +155,6 @@ def _queues(policy: PoolPolicy, tick: PoolTick) -> dict[str, QueueSight]:
     return {first: QueueSight(first, waiting, unacked)} | {q: QueueSight(q, Known(0, tick.at, "then")) for q in others}
 
 
-def _voice(name: str, phase: Phase, work: tuple[int, int], now: float) -> WorkerSight:
-    return WorkerSight(
-        name=f"celery@{name}",
-        online=Known(True, now, "then"),
-        running=Known(work[0], now, "then"),
-        reserved=Known(work[1], now, "then"),
-        scheduled=Known(0, now, "then"),
-        draining=Known(phase is Phase.DRAINING, now, "then"),
-        slots=_NOT_TOLD,
-        started=_NOT_TOLD,
-        finished=_NOT_TOLD,
-    )
-
-
 def _up(now: float) -> tuple[SourceSight, ...]:
     return SourceSight("flower", True, "", 0.0, now), SourceSight("fleet", True, "", 0.0, now)
 
@@ -173,13 +166,18 @@ def as_it_was(memory: Memory, past: Look) -> Memory:
 
 def _pool_as_it_was(kept: PoolMemory, tick: PoolTick) -> PoolMemory:
     rare, change = tick.rare, tick.rare.up - tick.rare.down
+    boot = kept.boot_seconds if tick.boot_seconds is None else tick.boot_seconds
+    stop = kept.stop_seconds if tick.stop_seconds is None else tick.stop_seconds
+    known = (kept.boot_seconds, kept.stop_seconds, kept.failures, kept.backoff_until)
+    if not (rare.up or rare.down) and known == (boot, stop, rare.failures, rare.backoff_until):
+        return kept
     return replace(
         kept,
         last_up=tick.at if rare.up else kept.last_up,
         last_down=tick.at if rare.down else kept.last_down,
         changes=changes_after(kept.changes, change, tick.at) if change else kept.changes,
-        boot_seconds=kept.boot_seconds if tick.boot_seconds is None else tick.boot_seconds,
-        stop_seconds=kept.stop_seconds if tick.stop_seconds is None else tick.stop_seconds,
+        boot_seconds=boot,
+        stop_seconds=stop,
         failures=rare.failures,
         backoff_until=rare.backoff_until,
     )
