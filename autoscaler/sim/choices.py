@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -12,10 +13,12 @@ from autoscaler.config.pools import ThresholdSettings
 from autoscaler.config.translate import flow
 from autoscaler.config.units import duration_text
 from autoscaler.model import BacklogPerReplica, Sizing, TargetWait, Thresholds
-from autoscaler.sim.presets import PRESETS, USUAL_RESTARTS, Preset
+from autoscaler.policy.stabilization import restarts
+from autoscaler.sim.presets import PRESETS, Preset
 
 TARGETS = (0.0, 5.0, 10.0, 20.0, 30.0, 60.0)
-RESTARTS = (1.0, USUAL_RESTARTS, 10.0)
+RESTARTS = (1.0, 3.0, 16.0)
+"""How long replicas are kept that are no longer in use, beside `auto`: multiples of what a start and a stop take."""
 MAY_WAIT = ((0, 15.0), (5, 15.0), (5, 60.0), (20, 15.0), (20, 60.0))
 """Thresholds: how many may wait, and for how long."""
 BACKLOGS = (1, 2, 5)
@@ -27,7 +30,8 @@ class Choice:
     """One way to size a pool."""
 
     sizing: Sizing
-    restarts: float = USUAL_RESTARTS
+    restarts: float | None = None
+    """None: `auto`."""
     spare: int = 0
     replicas_min: int = 0
 
@@ -45,20 +49,25 @@ def choice_of(preset: Preset) -> Choice:
 def grid(pool: PoolSettings) -> tuple[Choice, ...]:
     """What is tried: all ways of sizing, from no wait to a minute, with less and more patience before workers are let go.
 
-    About forty, the presets among them, evenly spread rather than fine: between two neighbours costs and waits differ by less than
-    two days of the same pool do.
+    Nearly fifty, the presets among them: spread over all that a pool may want rather than fine.
     """
     tried = [
         *(choice_of(preset) for preset in PRESETS),
-        *(Choice(TargetWait(target), restarts) for target, restarts in product(TARGETS, RESTARTS)),
+        *(choice for target in TARGETS for choice in _patience(TargetWait(target))),
         *(Choice(TargetWait(target), spare=1) for target in TARGETS),
         *(Choice(TargetWait(target), spare=2) for target in TARGETS[::2]),
         *(Choice(TargetWait(target), replicas_min=low) for target, low in product((10.0, 30.0), (1, 2))),
         *(Choice(Thresholds(up, wait)) for up, wait in MAY_WAIT),
-        *(Choice(Thresholds(up, wait), RESTARTS[0]) for up, wait in MAY_WAIT[:2]),
+        *(choice for up, wait in MAY_WAIT[:2] for choice in _patience(Thresholds(up, wait))),
         *(Choice(BacklogPerReplica(float(tasks * pool.slots))) for tasks in BACKLOGS),
     ]
     return tuple(dict.fromkeys(choice for choice in tried if choice.replicas_min <= pool.replicas.max))
+
+
+def _patience(sizing: Sizing) -> Iterator[Choice]:
+    """This way of sizing with all lengths of its window; the one that `auto` is, as `auto`."""
+    yield Choice(sizing)
+    yield from (Choice(sizing, times) for times in RESTARTS if times != restarts(sizing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +133,7 @@ def settings_with(settings: Settings, pool: str, choice: Choice, restart_seconds
 
 def _stabilization(choice: Choice, restart_seconds: float) -> float | None:
     """In whole seconds, None for auto."""
-    return None if choice.restarts == USUAL_RESTARTS else float(math.ceil(choice.restarts * restart_seconds))
+    return None if choice.restarts is None else float(math.ceil(choice.restarts * restart_seconds))
 
 
 def _sizing(sizing: Sizing) -> dict[str, Any]:

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-USUAL_RESTARTS = 3.0
-"""What `scale_down.stabilization: auto` is: so many times what a start and a stop take, at least 10 s."""
-
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -18,15 +15,15 @@ class Preset:
 
     name: str
     target_wait_seconds: float
-    restarts: float
-    """`scale_down.stabilization`, as a multiple of what a start and a stop take."""
+    restarts: float | None
+    """`scale_down.stabilization`, as a multiple of what a start and a stop take; None: `auto`, which follows the target."""
     spare: int
     meaning: str
 
 
 PRESETS = (
-    Preset("lean", 30.0, 1.0, 0, "workers are dear, half a minute is soon enough"),
-    Preset("default", 10.0, USUAL_RESTARTS, 0, "as dear as a plan without waiting that knows the future, and nobody waits for long"),
-    Preset("fast", 5.0, USUAL_RESTARTS, 0, "somebody is looking at the screen"),
+    Preset("lean", 30.0, None, 0, "workers are dear, half a minute is soon enough"),
+    Preset("default", 10.0, None, 0, "as dear as a plan without waiting that knows the future, and nobody waits for long"),
+    Preset("fast", 5.0, None, 0, "somebody is looking at the screen"),
     Preset("instant", 0.0, 10.0, 1, "a slot for every task at once, and an idle worker for the next one"),
 )
