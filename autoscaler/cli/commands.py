@@ -170,6 +170,20 @@ def tune(config: Path, form: str, **asked: Any) -> None:
 
 
 @cli.command()
+@config_option
+@click.argument("kind", type=click.Choice(["keda", "stack"]), metavar="keda|stack")
+def export(config: Path, kind: str) -> None:
+    """The same pools as KEDA manifests or as a Swarm stack file, with what they leave out in words. Secrets are named, never written."""
+    import os
+
+    from autoscaler.config.load import load
+    from autoscaler.export.keda import keda
+    from autoscaler.export.stack import stack
+
+    click.echo((keda if kind == "keda" else stack)(load(config, os.environ)).text(), nl=False)
+
+
+@cli.command()
 def schema() -> None:
     """The JSON schema of config.yaml, for editors."""
     from autoscaler.config.schema import schema as build

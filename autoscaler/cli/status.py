@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 WATCH_SECONDS = 2.0
+PIPE_WIDTH = 400
 PATH = "/api/v1/status"
 
 
@@ -29,7 +31,8 @@ def show_status(url: str, *, as_json: bool, watch: bool) -> None:
     else:
         from rich.console import Console
 
-        Console().print(view(ask(url, PATH)))
+        # A pipe has no width: one line per pool is what programs that read text can use.
+        Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(view(ask(url, PATH)))
 
 
 def _watch(url: str, *, as_json: bool) -> None:
