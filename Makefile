@@ -1,9 +1,9 @@
 # Every target sets up what it needs; the environment (.venv) is made once, from requirements-dev.txt.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint coverage check up down lock clean
+.PHONY: help demo test lint coverage check up down lock clean bench-policy
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## See it work in a minute: a real Redis, Flower, Celery and a burst of tasks; no Docker, no root
 	@scripts/venv
@@ -27,6 +27,10 @@ up: ## Start broker, Flower and autoscaler with Docker Compose, with the example
 
 down: ## Stop what `make up` started, and the workers that the autoscaler left running
 	@scripts/down
+
+bench-policy: ## What deciding costs on real traces, beside rivals and planners: make bench-policy TRACES=folder
+	@scripts/venv
+	@.venv/bin/python benchmarks/policy.py $(TRACES) --report bench-policy.md
 
 lock: ## Resolve requirements*.txt anew from pyproject.toml (needs uv)
 	@scripts/lock

@@ -1,10 +1,11 @@
-"""What the policies cost and how long tasks wait, on a folder of traces: every CSV in it under five settings.
+"""What the policies cost and how long tasks wait, on a folder of traces: every CSV in it, under every setting and every rival.
 
-    python benchmarks/policy.py TRACES_DIR [--slots slots.json] [--only NAME] [--sizing NAME]
+    python benchmarks/policy.py TRACES_DIR [--only NAME] [--quick] [--slots slots.json] [--report FILE]
 
 `--slots` is a JSON object, name of the trace -> tasks that one worker runs at once; a `MANIFEST.md` with a table whose columns
-`trace` and `slots` say it is read by itself. Workers take 3 s to start, ticks are 1 s, at most 300 workers. Prints a line for each
-run, and for each setting the geometric mean of its cost, as a multiple of the clairvoyant plan that lets nobody wait.
+`trace` and `slots` say it is read by itself. Workers take 3 s to start, looks are 1 s apart, at most 300 workers, unless a row says
+otherwise. Costs are worker-seconds as a multiple of the clairvoyant plan that lets nobody wait, over all traces as a geometric mean.
+`--quick` leaves out the rivals and the robustness rows; `--report` writes the same as Markdown.
 """
 
 from __future__ import annotations
@@ -12,40 +13,106 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import multiprocessing
 import statistics
+import sys
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from autoscaler.model import Policies, PoolPolicy, Sizing, TargetWait, Thresholds
 from autoscaler.sim.arrivals import load_trace
-from autoscaler.sim.bounds import zero_wait
+from autoscaler.sim.bounds import within_target, zero_wait
+from autoscaler.sim.rivals.catalog import CATALOG
+from autoscaler.sim.rivals.contest import contest
 from autoscaler.sim.run import run
 from autoscaler.sim.score import Score, score_run
 from autoscaler.sim.world import STOP_SECONDS, Boot
 
-START_SECONDS = 3.0
-TICK_SECONDS = 1.0
 MOST_WORKERS = 300
 SLO_SECONDS = 30.0
-SIZINGS: dict[str, Sizing] = {
-    "target_wait 5": TargetWait(5.0),
-    "target_wait 10": TargetWait(10.0),
-    "target_wait 30": TargetWait(30.0),
-    "thresholds up 0": Thresholds(up=0),
-    "thresholds up 10": Thresholds(up=10),
-}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the report."""
+
+    name: str
+    sizing: Sizing | None = None
+    """None: a rival of that name, or a plan."""
+    boot_seconds: float = 3.0
+    boot_spread: float = 0.0
+    interval_seconds: float = 1.0
+    goal: float | None = None
+    """The cost to reach."""
+    longest: float | None = None
+    """The longest wait that any task may have."""
+
+
+OURS = (
+    Setting("target_wait 10s", TargetWait(10.0), goal=0.97, longest=11.0),
+    Setting("target_wait 30s", TargetWait(30.0), goal=0.85, longest=30.0),
+    Setting("target_wait 5s", TargetWait(5.0), goal=1.05, longest=6.0),
+    Setting("thresholds up 0", Thresholds(up=0), goal=1.10),
+    Setting("thresholds up 10", Thresholds(up=10), goal=1.03),
+)
+ROBUSTNESS = (
+    Setting("start drawn, half of it chance", TargetWait(10.0), boot_spread=0.5, longest=15.0),
+    Setting("start drawn, nine tenths chance", TargetWait(10.0), boot_spread=0.9, longest=15.0),
+    Setting("looks 2 s apart", TargetWait(10.0), interval_seconds=2.0, longest=17.0),
+    Setting("looks 5 s apart", TargetWait(10.0), interval_seconds=5.0, longest=23.0),
+    Setting("starts take 10 s, target_wait 10s", TargetWait(10.0), boot_seconds=10.0, longest=22.0),
+    Setting("starts take 10 s, target_wait 30s", TargetWait(30.0), boot_seconds=10.0, longest=42.0),
+)
+PLANS = (Setting("clairvoyant, nobody waits"), Setting("clairvoyant, 30 s"), Setting("clairvoyant, 10 s"))
+RIVALS = tuple(Setting(name) for name in CATALOG)
+
+
+CHAPTERS = (("Ours", OURS), ("Who knows the future", PLANS), ("Rivals", RIVALS), ("Robustness (target_wait 10s)", ROBUSTNESS))
 
 
 @dataclass(frozen=True)
 class Measured:
     """One trace under one setting."""
 
-    score: Score
+    trace: str
+    setting: str
     cost: float
     """Worker-seconds as a multiple of the clairvoyant plan without waiting."""
+    p95: float
+    longest: float
+    in_slo: float
+    starts: int
+    interrupted: int
+    undone: int
     cpu_seconds: float
-    ticks: int
+
+
+def measure(job: tuple[Path, Setting, int]) -> Measured:
+    """Run one trace under one setting."""
+    path, setting, slots = job
+    trace, boot = load_trace(path), Boot(setting.boot_seconds, setting.boot_spread)
+    restart = setting.boot_seconds + STOP_SECONDS
+    bound = zero_wait(trace, slots, restart).worker_seconds
+    began = time.process_time()
+    if setting in PLANS:
+        allowed = 0.0 if "nobody" in setting.name else float(setting.name.split()[-2])
+        plan = within_target(trace, slots, restart, allowed) if allowed else zero_wait(trace, slots, restart)
+        waits = sorted(plan.waits)
+        p95, starts = waits[int(0.95 * (len(waits) - 1))], len(plan.periods)
+        cost, in_slo = plan.worker_seconds / bound, sum(wait <= SLO_SECONDS for wait in waits) / len(waits)
+        return Measured(path.stem, setting.name, cost, p95, waits[-1], in_slo, starts, 0, 0, time.process_time() - began)
+    pool = PoolPolicy("p", ("p",), 0, MOST_WORKERS, slots, setting.sizing or Thresholds())
+    policies = Policies("benchmark", setting.interval_seconds, MOST_WORKERS, {"p": pool})
+    rival = CATALOG.get(setting.name)
+    done = contest(rival, lambda _: policies, trace, boot, 0) if rival else run(lambda _: policies, trace, boot)
+    s: Score = score_run(done, slots, SLO_SECONDS)
+    cpu = time.process_time() - began
+    return Measured(
+        path.stem, setting.name, s.worker_seconds / bound, s.wait_p95_s or 0.0, s.wait_max_s or 0.0, s.slo_met or 0.0, s.starts or 0,
+        s.interrupted, s.tasks - s.done, cpu,
+    )  # fmt: skip
 
 
 def slots_of(folder: Path, given: Path | None) -> dict[str, int]:
@@ -63,35 +130,54 @@ def slots_of(folder: Path, given: Path | None) -> dict[str, int]:
     return {row[name]: int(row[slots]) for row in rows if len(row) == len(head) and row[slots].isdigit()}
 
 
-def measure(path: Path, sizing: Sizing, slots: int) -> Measured:
-    """Run one trace."""
-    trace = load_trace(path)
-    pool = PoolPolicy("p", ("p",), 0, MOST_WORKERS, slots, sizing)
-    policies = Policies("benchmark", TICK_SECONDS, MOST_WORKERS, {"p": pool})
-    began = time.process_time()
-    done = run(lambda _: policies, trace, Boot(START_SECONDS))
-    cpu = time.process_time() - began
-    bound = zero_wait(trace, slots, START_SECONDS + STOP_SECONDS).worker_seconds
-    score = score_run(done, slots, SLO_SECONDS)
-    return Measured(score, score.worker_seconds / bound, cpu, done.ticks)
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A Markdown table."""
+    return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
 
 
-def line(name: str, sizing: str, m: Measured) -> str:
-    """One run as a row."""
-    s = m.score
-    waits = f"{s.wait_mean_s:8.2f} {s.wait_p95_s:8.2f} {s.wait_max_s:8.2f}"
-    speed = f"{s.tasks:7} tasks {m.ticks:8} ticks {m.cpu_seconds:6.1f} s CPU"
-    return f"{name:<22} {sizing:<17} {m.cost:6.3f} {waits} {s.slo_met * 100:7.2f} {s.starts:7} {s.interrupted:4}   {speed}"
+def mean(values: Iterable[float]) -> float:
+    """The geometric mean."""
+    return math.exp(statistics.fmean(math.log(value) for value in values))
 
 
-def summary(sizing: str, runs: list[Measured]) -> str:
+HEAD = ("policy", "cost", "p95 s (median)", "p95 s (worst)", "longest s", "in 30 s (worst)", "starts", "interrupted", "never done")
+
+
+def over_all(setting: str, runs: Sequence[Measured]) -> list[str]:
     """All traces under one setting."""
-    cost = math.exp(statistics.fmean(math.log(m.cost) for m in runs))
-    p95s = [m.score.wait_p95_s for m in runs]
-    longest, starts = max(m.score.wait_max_s for m in runs), sum(m.score.starts for m in runs)
-    waits = f"p95 median {statistics.median(p95s):.2f} worst {max(p95s):.2f}  longest {longest:.2f}"
-    slo = min(m.score.slo_met for m in runs) * 100
-    return f"{sizing:<17} cost x zero wait {cost:.3f}  {waits}  worst in {SLO_SECONDS:g} s {slo:.2f} %  starts {starts}"
+    mine = [m for m in runs if m.setting == setting]
+    p95 = [m.p95 for m in mine]
+    return [
+        setting, f"{mean(m.cost for m in mine):.3f}", f"{statistics.median(p95):.1f}", f"{max(p95):.1f}",
+        f"{max(m.longest for m in mine):.1f}", f"{min(m.in_slo for m in mine) * 100:.2f} %", f"{sum(m.starts for m in mine):,}",
+        f"{sum(m.interrupted for m in mine):,}", f"{sum(m.undone for m in mine):,}",
+    ]  # fmt: skip
+
+
+def goals(runs: Sequence[Measured]) -> list[Sequence[str]]:
+    """Each goal beside what was reached."""
+    rows = []
+    for setting in (s for s in OURS if s.goal):
+        mine = [m for m in runs if m.setting == setting.name]
+        cost, longest = mean(m.cost for m in mine), max(m.longest for m in mine)
+        kept = "" if setting.longest is None else f"{longest:.1f} s of {setting.longest:g} s"
+        met = cost <= (setting.goal or 0) and (setting.longest is None or longest <= setting.longest + 1e-6)
+        rows.append((setting.name, f"{cost:.3f}", f"{setting.goal:.2f}", kept, "met" if met else "missed"))
+    return rows
+
+
+def report(runs: Sequence[Measured], traces: Sequence[str]) -> list[str]:
+    """The whole as Markdown, ratios first."""
+    names = {m.setting for m in runs}
+    lines = ["## Goals", "", *table(("policy", "cost", "goal", "longest wait", ""), goals(runs)), "", f"Traces: {', '.join(traces)}.", ""]
+    for title, settings in CHAPTERS:
+        rows = [over_all(s.name, runs) for s in settings if s.name in names]
+        if rows:
+            lines += [f"## {title}", "", *table(HEAD, sorted(rows, key=lambda row: float(row[1])) if settings is RIVALS else rows), ""]
+    costs = {(m.trace, m.setting): m for m in runs}
+    per = [(t, *(f"{costs[t, s.name].cost:.3f} / {costs[t, s.name].p95:.1f} / {costs[t, s.name].starts:,}" for s in OURS)) for t in traces]
+    lines += ["## Each trace: cost / p95 s / starts", "", *table(("trace", *(s.name for s in OURS)), per), ""]
+    return lines
 
 
 def main() -> None:
@@ -100,19 +186,24 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--slots", type=Path)
     parser.add_argument("--only", default="")
-    parser.add_argument("--sizing", default="")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--report", type=Path)
     args = parser.parse_args()
     slots = slots_of(args.folder, args.slots)
-    sizings = {name: sizing for name, sizing in SIZINGS.items() if args.sizing in name}
-    runs: dict[str, list[Measured]] = {name: [] for name in sizings}
-    print(f"{'trace':<22} {'sizing':<17} {'cost':>6} {'mean':>8} {'p95':>8} {'longest':>8} {'in 30 s':>7} {'starts':>7} {'cut':>4}")
-    for path in sorted(found for found in args.folder.glob("*.csv") if args.only in found.stem):
-        for name, sizing in sizings.items():
-            runs[name].append(measure(path, sizing, slots.get(path.stem, 1)))
-            print(line(path.stem, name, runs[name][-1]), flush=True)
-    print()
-    for name, measured in runs.items():
-        print(summary(name, measured))
+    paths = sorted(found for found in args.folder.glob("*.csv") if args.only in found.stem)
+    if not paths:
+        parser.error(f"{args.folder} holds no CSV file whose name has {args.only!r} in it")
+    settings = (*OURS, *PLANS, *(() if args.quick else (*RIVALS, *ROBUSTNESS)))
+    jobs = [(path, setting, slots.get(path.stem, 1)) for setting in settings for path in paths]
+    runs = []
+    with multiprocessing.Pool() as pool:
+        for done in pool.imap(measure, jobs):
+            runs.append(done)
+            print(f"{done.trace:<22} {done.setting:<34} {done.cost:6.3f}  {done.cpu_seconds:6.1f} s CPU", file=sys.stderr, flush=True)
+    text = "\n".join(report(runs, [path.stem for path in paths]))
+    print(text)
+    if args.report:
+        args.report.write_text(text + "\n")
 
 
 if __name__ == "__main__":
