@@ -21,7 +21,7 @@ class Tasks:
     source: str
     trace: Trace
     boot_seconds: float
-    """How long a worker takes to start: as asked for, else as the daemon had learned, else as usual."""
+    """How long a worker takes to start: as asked for, else as it did in the journal, else as usual."""
     begins_at: float
     """When the trace begins; one without a date does so on a Monday."""
 

@@ -15,11 +15,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
+from statistics import median
 
 from autoscaler.errors import TraceUnusable
 from autoscaler.report.past import read_past
 from autoscaler.report.ticks import PoolTick
 from autoscaler.sim.arrivals import Trace
+from autoscaler.sim.replay import lengths
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Rebuilt:
     still_running: int
     """Tasks that had not ended with the last look; how long they run is a guess."""
     boot_seconds: float
-    """What a start took, on average of what had been learned."""
+    """What a start took on average."""
 
 
 def trace_of_journal(path: Path, pool: str) -> Rebuilt:
@@ -71,9 +73,7 @@ def rebuild(ticks: Sequence[PoolTick]) -> Rebuilt:
         arrivals.append(arrival - first)
         waits.append(min(start, last) - arrival)
         runtimes.append(end - start if end < math.inf else max(mean, last - start))
-    boots = [tick.boot_seconds for tick in told if tick.boot_seconds is not None]
-    boot = math.fsum(boots) / len(boots) if boots else 0.0
-    return Rebuilt(first, last - first, Trace(arrivals, runtimes), waits, len(begun) - len(ended), boot)
+    return Rebuilt(first, last - first, Trace(arrivals, runtimes), waits, len(begun) - len(ended), _boot_seconds(ticks))
 
 
 def _curves(ticks: Sequence[PoolTick]) -> tuple[list[int], list[int], list[int]]:
@@ -135,3 +135,16 @@ def _mean_runtime(ticks: Sequence[PoolTick], ended: int) -> float:
     """Running slot-seconds for each task that has ended."""
     work = math.fsum((after.at - before.at) * (before.running or 0) for before, after in pairwise(ticks))
     return work / ended if ended else 0.0
+
+
+def _boot_seconds(ticks: Sequence[PoolTick]) -> float:
+    """From the order to the look that finds the worker ready: seconds spent starting for each start, and no more than was ever learned.
+
+    What was learned is the slowest start of late, and before the first one a guess.
+    """
+    learned = [tick.boot_seconds for tick in ticks if tick.boot_seconds is not None]
+    starts, held = sum(tick.rare.up for tick in ticks), lengths([tick.at for tick in ticks])
+    if not starts or not learned:
+        return max(learned, default=0.0)
+    starting = math.fsum(tick.starting * seconds for tick, seconds in zip(ticks, held, strict=True))
+    return min(max(learned), starting / starts + median(held))

@@ -20,6 +20,7 @@ from autoscaler.sim.arrivals import Trace, trace_of
 from autoscaler.sim.reconstruct import Rebuilt, rebuild, trace_of_journal
 from autoscaler.sim.retrace import estimate, measured
 from autoscaler.sim.score import score_run
+from autoscaler.sim.world import Boot
 
 
 def ticks_of(policy, trace: Trace) -> list[PoolTick]:
@@ -94,6 +95,15 @@ def test_counters_that_began_anew_count_on():
 def test_prefetched_tasks_still_wait():
     """A task that a worker has taken and not begun has come, but was not begun."""
     assert list(told((0, 1, 1), (0, 1, 1), rare=Rare(reserved=3)).waits) == [0.0, 2.0, 2.0, 2.0]
+
+
+def test_a_start_takes_what_it_took():
+    """Not what was assumed before the first one, nor the slowest of all: on average, to within a look."""
+    policy, trace = a_pool(), a_day(tasks=80)
+    ticks = [look.pools["p"] for look in looks_of(life(policy, trace, boot=Boot(6.0, 0.8)))]
+
+    assert max(tick.boot_seconds for tick in ticks) > 8.0
+    assert rebuild(ticks).boot_seconds == pytest.approx(6.0, abs=1.5)
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ def test_a_pool_that_was_not_seen_is_named(desk: Path):
 
 
 def test_the_journal_s_tasks_are_simulated(desk: Path, journal: Path):
-    """As many as came, with the start that the daemon had learned; and not both a trace and a journal."""
+    """As many as came, with what starts took then; and not both a trace and a journal."""
     words = ["simulate", "-c", str(desk / "config.yaml"), "--pool", "p", "--journal", str(journal)]
     whole = json.loads(CliRunner().invoke(cli, [*words, "--format", "json"]).stdout)
     both = CliRunner().invoke(cli, [*words, "--trace", "t.csv"])

@@ -250,7 +250,7 @@ def test_processes_change_nothing(desk: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_journal_is_tuned(tmp_path: Path):
-    """The tasks it tells of, and the start that the daemon had learned."""
+    """The tasks it tells of, and what starts took in it."""
     (tmp_path / "config.yaml").write_text(CONFIG.replace("mail", "p"))
     journal = Journal(tmp_path / "j")
     for kept in life(a_pool(), trace_of((1.0 * i, 5.0) for i in range(40))):
