@@ -140,7 +140,8 @@ def _mean_runtime(ticks: Sequence[PoolTick], ended: int) -> float:
 def _boot_seconds(ticks: Sequence[PoolTick]) -> float:
     """From the order to the look that finds the worker ready: seconds spent starting for each start, and no more than was ever learned.
 
-    What was learned is the slowest start of late, and before the first one a guess.
+    What was learned is the slowest start of late, and before the first one a guess. A start that was taken back before it was ready
+    counts as a short one, so where many are this is too low.
     """
     learned = [tick.boot_seconds for tick in ticks if tick.boot_seconds is not None]
     starts, held = sum(tick.rare.up for tick in ticks), lengths([tick.at for tick in ticks])
