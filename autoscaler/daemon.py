@@ -184,8 +184,9 @@ class Daemon:
     def _follow_clock(self, jump: float) -> None:
         """Move everything remembered along with a wall clock that was set, so that no window, drain or start looks older or younger."""
         if jump:
-            self._log.warning("the wall clock was set: windows, drains and starts keep their ages", by_seconds=round(jump, 1))
+            self._log.warning("the wall clock was set: windows, drains, starts and orders keep their ages", by_seconds=round(jump, 1))
             self._memory = shifted(self._memory, jump)
+            self._desk.shift(jump)
             self._eyes.shift(jump)
 
     def _tell_news(self, change: Change) -> None:

@@ -19,6 +19,7 @@ import structlog
 from autoscaler.errors import AutoscalerError
 from autoscaler.loop import Eyes
 from autoscaler.model import Memory, Observation, Order, OrderKind, Orders, Policies, Record
+from autoscaler.model.moment import shifted
 from autoscaler.model.orders import given
 from autoscaler.policy.steering import standing_after, told
 from autoscaler.report.plain import orders_from_json, to_json
@@ -75,6 +76,12 @@ class Desk:
         """Forget what is over after this tick; a reporter of the loop."""
         with self._changing:
             self.standing = standing_after(self.standing, record)
+
+    def shift(self, seconds: float) -> None:
+        """Move every order along with a wall clock that was set, so that each has as much time left as before."""
+        with self._changing:
+            self.standing = {name: tuple(shifted(order, seconds) for order in orders) for name, orders in self.standing.items()}
+            self._keep(self.standing, urgent=True)
 
     def _patience_with(self, order: Order) -> float:
         """How long the next tick may take to come."""

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from autoscaler.model.moment import Moment
+
 
 class OrderKind(StrEnum):
     """What can be ordered."""
@@ -41,10 +43,10 @@ class Order:
 
     kind: OrderKind
     pool: str
-    at: float
+    at: Moment
     by: str
     why: str = ""
-    until: float | None = None
+    until: Moment | None = None
     """When it ends by itself; None: it stands until `resume`."""
     direction: Direction = Direction.BOTH
     """Of a pause."""

@@ -104,3 +104,12 @@ def test_orders_of_many_threads_are_all_taken(office: Office) -> None:
 
     assert read(office.path) == {order.pool: (order,) for order in orders}
     assert office.desk.standing == read(office.path)
+
+
+def test_orders_follow_a_clock_that_is_set(office: Office) -> None:
+    """An hour that was ordered stays an hour, also for the next start."""
+    office.desk.give(PAUSE)
+    office.desk.shift(3600.0)
+
+    later = replace(PAUSE, at=PAUSE.at + 3600.0, until=PAUSE.until + 3600.0)
+    assert office.desk.standing == read(office.path) == {"mail": (later,)}
