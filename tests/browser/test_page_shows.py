@@ -55,6 +55,23 @@ def test_numbers_are_live(theatre: Theatre, tab: Tab) -> None:
     expect(tab.page.locator("#live-words")).to_have_text(re.compile("^live, "))
 
 
+LATE_BODIES = """const json = Response.prototype.json;
+Response.prototype.json = async function () { await new Promise((on) => setTimeout(on, 1000)); return json.call(this); };"""
+
+
+def test_an_answer_that_comes_late_takes_nothing_back(theatre: Theatre, tab: Tab) -> None:
+    """The first status is asked for beside the stream, which may have told of later ticks by the time it is there."""
+    theatre.show(a_tick(a_pool("mail", waiting=1)))
+    tab.page.add_init_script(LATE_BODIES)
+    tab.page.goto(theatre.url)
+    expect(card(tab.page, "mail").locator("dd").first).to_have_text("1")
+    theatre.show(a_tick(a_pool("mail", waiting=2)))
+    expect(card(tab.page, "mail").locator("dd").first).to_have_text("2")
+    tab.page.wait_for_timeout(1200)
+
+    expect(card(tab.page, "mail").locator("dd").first).to_have_text("2")
+
+
 def test_a_pool_named_like_a_script_stays_text(theatre: Theatre, tab: Tab) -> None:
     """As do queues, reasons and errors: in the card, in the address, in the detail, in the events."""
     step = a_step(0, 2, because=f"asked by {IMAGE}")

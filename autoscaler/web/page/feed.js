@@ -32,7 +32,8 @@ export class Feed {
     this.open();
     try {
       const answer = await fetch("api/v1/status?workers=false", { headers: { accept: "application/json" } });
-      if (answer.ok && !this.status) this.take("status", await answer.json());
+      const told = await answer.json();
+      if (answer.ok && !this.status) this.take("status", told); // the stream may have been faster
     } catch {
       // The stream says so, too, and tries again.
     }
