@@ -17,7 +17,8 @@ from autoscaler.policy.steering import told
 
 FARTHEST_SECONDS = 86400.0
 MOST_WAITING = 1_000_000
-PRECISION_SECONDS = 0.1
+FINE_SECONDS, COARSE_SECONDS = 0.1, 1.0
+"""How precisely a moment is found: for one pool that somebody asks about, and for all of them at every tick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def foresee(policies: Policies, seen: Observation, memory: Memory, pool: str) ->
     now, least = seen.at, _waiting(seen, ahead.policy)
     current = ahead.desired(now)
     up_at = _first(lambda n: ahead.desired(now, _with_waiting(seen, ahead.policy, least + n)) > current, MOST_WAITING)
-    down = ahead.in_time(lambda count: count < current)
+    down = ahead.in_time(lambda count: count < current, FINE_SECONDS)
     return Foresight(
         up_at_waiting=None if up_at is None else least + up_at,
         down_to=None if down is None else down.to,
@@ -73,12 +74,13 @@ def next_change(policies: Policies, look: Census, memory: Memory, pool: str, exp
     """
     ahead = _Ahead(policies, look, memory, pool)
     current = ahead.desired(look.seen.at)
-    ways: tuple[Callable[[int], bool], ...] = (lambda count: count > current, lambda count: count < current)
-    for is_it in ways if expected is not None and expected > look.seen.at else ():
-        if expected is not None and is_it(ahead.desired(expected)) and not is_it(ahead.desired(expected - PRECISION_SECONDS)):
-            return Change(ahead.desired(expected), expected)
-    found = [change for is_it in ways if (change := ahead.in_time(is_it))]
-    return min(found, key=lambda change: change.at, default=None)
+    if expected is not None and expected > look.seen.at and (then := ahead.desired(expected)) != current:
+        before = ahead.desired(expected - COARSE_SECONDS)
+        if (before <= current) if then > current else (before >= current):
+            return Change(then, expected)
+    up = ahead.in_time(lambda count: count > current, COARSE_SECONDS)
+    down = ahead.in_time(lambda count: count < current, COARSE_SECONDS)
+    return min((change for change in (up, down) if change), key=lambda change: change.at, default=None)
 
 
 class _Ahead:
@@ -93,18 +95,20 @@ class _Ahead:
         look = replace(self._look, seen=seen) if seen else self._look
         return propose(self.policy, look, self._memory, at, self._interval).count
 
-    def in_time(self, is_it: Callable[[int], bool]) -> Change | None:
-        """The first moment, as precisely as is said here, from which on the count is such a one."""
+    def in_time(self, is_it: Callable[[int], bool], precision: float) -> Change | None:
+        """The first moment, as precisely as asked for, from which on the count is such a one."""
         now = self._look.seen.at
-        steps = _first(lambda n: is_it(self.desired(now + n * PRECISION_SECONDS)), round(FARTHEST_SECONDS / PRECISION_SECONDS))
-        return None if steps is None else Change(self.desired(now + steps * PRECISION_SECONDS), now + steps * PRECISION_SECONDS)
+        steps = _first(lambda n: is_it(self.desired(now + n * precision)), round(FARTHEST_SECONDS / precision))
+        return None if steps is None else Change(self.desired(now + steps * precision), now + steps * precision)
 
 
 def _first(holds: Callable[[int], bool], most: int) -> int | None:
     """The smallest whole number from 1 on for which this holds, None when it does not up to `most`; it must stay true once true."""
     if not holds(most):
         return None
-    low, high = 0, most
+    low, high = 0, 1
+    while not holds(high):  # what people ask about is mostly near
+        low, high = high, min(4 * high, most)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle, high)

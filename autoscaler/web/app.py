@@ -29,6 +29,7 @@ from autoscaler.report.snapshot import Snapshot
 from autoscaler.web import status
 from autoscaler.web.assets import Assets
 from autoscaler.web.bodies import Reload, parse
+from autoscaler.web.brief import Briefs
 from autoscaler.web.guard import Guard
 from autoscaler.web.orders import Steering, no_such_pool, who
 from autoscaler.web.stream import Stream
@@ -79,7 +80,8 @@ class Doors:
 def build_app(doors: Doors) -> Starlette:
     """The application behind the window."""
     gate = Gate(doors.keys, doors.wake_keys)
-    window, assets, stream = Window(doors, gate), Assets(), Stream(doors.snapshot, doors.news)
+    briefs = Briefs()
+    window, assets, stream = Window(doors, gate, briefs), Assets(), Stream(doors.snapshot, briefs, doors.news)
     steering = Steering(gate, window.snapshot, doors.give)
     app = Starlette(
         routes=[
@@ -109,8 +111,8 @@ def build_app(doors: Doors) -> Starlette:
 class Window:
     """The handlers. Plain functions run in Starlette's threads, so that a slow disk delays nobody; `healthz` needs none."""
 
-    def __init__(self, doors: Doors, gate: Gate) -> None:
-        self._doors, self._gate = doors, gate
+    def __init__(self, doors: Doors, gate: Gate, briefs: Briefs) -> None:
+        self._doors, self._gate, self._briefs = doors, gate, briefs
 
     async def healthz(self, _request: Request) -> Response:
         """Whether the loop ticks; answered without any neighbour, thread or disk."""
@@ -129,7 +131,9 @@ class Window:
 
     def status(self, request: Request) -> Response:
         """Everything at this moment."""
-        return _json(status.status(self.snapshot(), time.time(), workers=_flag(request, "workers", default=True)))
+        if _flag(request, "workers", default=True):
+            return _json(status.status(self.snapshot(), time.time()))
+        return JSONResponse(self._briefs.of(self.snapshot()) | {"now": time.time()})
 
     def pool(self, request: Request) -> Response:
         """One pool with its latest steps."""

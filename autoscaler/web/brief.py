@@ -1,10 +1,12 @@
 """The status as open pages get it: without the list of workers, which a page asks for where somebody looks at it.
 
-Pure: two snapshots in, what changed between them out.
+It is composed once for each snapshot, however many ask.
 """
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 from autoscaler.report.plain import to_plain
@@ -14,6 +16,23 @@ from autoscaler.web.status import status
 
 AGEING = frozenset({"age_seconds"})
 """Keys that differ at every look by themselves: a pool of which nothing else does has not changed."""
+
+
+class Briefs:
+    """The brief status of the latest snapshot."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._snapshot: Snapshot | None = None
+        self._told: dict[str, Any] | None = None
+
+    def of(self, snapshot: Snapshot) -> dict[str, Any]:
+        """Composed by whoever asks first; the others wait for it. From any thread, but not from an event loop's."""
+        with self._lock:
+            if self._told is None or snapshot is not self._snapshot:
+                self._told = brief(snapshot, time.time(), self._told)
+                self._snapshot = snapshot
+            return self._told
 
 
 def brief(snapshot: Snapshot, now: float, before: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from starlette.responses import Response, StreamingResponse
 
 from autoscaler.errors import AutoscalerError
 from autoscaler.report.snapshot import Snapshot
-from autoscaler.web.brief import brief, changes
+from autoscaler.web.brief import Briefs, changes
 
 MOST_LISTENERS = 40
 LOOK_SECONDS = 0.25
@@ -51,9 +51,9 @@ class Frame:
 class Stream:
     """All listeners and what they are told."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot | None], news: Callable[[int, int], Rows]) -> None:
+    def __init__(self, snapshot: Callable[[], Snapshot | None], briefs: Briefs, news: Callable[[int, int], Rows]) -> None:
         """`news` takes the id of the last decision known and a limit; newest last; it may raise an AutoscalerError."""
-        self._snapshot, self._read_news = snapshot, news
+        self._snapshot, self._briefs, self._read_news = snapshot, briefs, news
         self._life = secrets.token_hex(4)
         self._log = structlog.stdlib.get_logger("autoscaler.web")
         self._listeners = 0
@@ -134,7 +134,7 @@ class Stream:
 
     def _compose(self, snapshot: Snapshot, before: Frame | None) -> Frame:
         self._composed += 1
-        told, mark = brief(snapshot, time.time(), before.told if before else None), self._id(self._composed)
+        told, mark = self._briefs.of(snapshot), self._id(self._composed)
         changed = changes(before.told, told) if before else None
         return Frame(self._composed, told, _event("status", told, mark), _event("change", changed, mark) if changed else b"")
 
