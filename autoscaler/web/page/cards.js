@@ -5,7 +5,8 @@ import { byId, el, keyed, mark, say, show, title } from "./dom.js";
 import { Spark } from "./spark.js";
 import { brief, count, duration, rate, sentence } from "./words.js";
 
-const MANY = 6; // from here on there is something to search and to order
+const SOME = 6; // more than these can be searched and ordered
+const MANY = 24; // more than these do not move
 const known = new Map();
 let pools = [];
 
@@ -18,7 +19,8 @@ export function begin() {
 
 export function update(status, changed) {
   pools = status.pools;
-  show(byId("pool-controls"), pools.length > MANY);
+  show(byId("pool-controls"), pools.length > SOME);
+  mark(byId("pools"), "many", pools.length > MANY);
   arrange();
   for (const pool of pools) {
     if (!changed || changed.has(pool.pool)) known.get(pool.pool)?.update(pool);

@@ -70,6 +70,8 @@ export class Charts {
       else this.plots[i] = new uPlot(options(figure, this.width(i)), data, this.figures[i].box);
       const [min, max] = told.range;
       this.plots[i].setScale("x", { min, max });
+      // While nobody points anywhere the latest values stand below; the library clears them after it has drawn.
+      if (!(this.plots[i].cursor.left >= 0)) setTimeout(() => !this.closed && this.plots[i]?.setLegend({ idx: data[0].length - 1 }), 0);
     });
   }
 

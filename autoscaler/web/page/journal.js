@@ -42,6 +42,7 @@ const isBad = (outcome) => outcome.result === "failed" || outcome.oom || (outcom
 const way = (row) => (row.isOrder ? "order" : row.desired > row.current ? "up" : row.desired < row.current ? "down" : "none");
 const SIGNS = { up: "▲", down: "▼", none: "=", order: "☞" };
 const KINDS = {
+  news: (row) => row.isNews,
   all: () => true,
   changes: (row) => !row.isOrder && row.desired !== row.current,
   held: (row) => !row.isOrder && row.desired === row.current && row.why.includes(", holding: "),
@@ -53,9 +54,20 @@ function arrange() {
   const kind = KINDS[byId("log-kind").value];
   const words = byId("log-filter").value.trim().toLowerCase();
   const matches = (row) => kind(row) && (!words || `${row.pool} ${row.why} ${row.told ?? ""} ${row.reason ?? ""}`.toLowerCase().includes(words));
-  const found = [...rows.entries()].filter(([, row]) => matches(row)).sort(([, a], [, b]) => b.at - a.at || b.id - a.id);
+  const all = [...rows.entries()].sort(([, a], [, b]) => a.at - b.at || a.id - b.id);
+  markNews(all.map(([, row]) => row));
+  const found = all.filter(([, row]) => matches(row)).reverse();
   keyed(byId("log"), known, found.slice(0, SHOWN).map(([key]) => key), (key) => ({ node: line(rows.get(key)) }));
   show(byId("log-empty"), !found.length);
+}
+
+// What changes a count, does something, or has another reason than the decision of the same pool before.
+function markNews(oldestFirst) {
+  const reasons = new Map();
+  for (const row of oldestFirst) {
+    row.isNews = row.isOrder || row.desired !== row.current || row.outcomes?.length > 0 || reasons.get(row.pool) !== row.reason;
+    if (!row.isOrder) reasons.set(row.pool, row.reason);
+  }
 }
 
 function line(row) {

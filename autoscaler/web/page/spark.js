@@ -54,12 +54,12 @@ export class Spark {
     const view = { pen, step: told.step, points: told.points, x: (at) => ((at - from) / (until - from)) * width };
     const top = Math.round(height * SPLIT);
     const waiting = told.peak("backlog");
-    area(view, (p) => p.backlog, null, 2, top - 3, Math.max(waiting, 1), colour("waiting"), 0.55);
+    area(view, told.points.map((p) => p.backlog), null, 2, top - 3, Math.max(waiting, 1), colour("waiting"), 0.55);
     const most = Math.max(told.peak("desired"), told.peak(...STACK), 1);
-    let below = () => 0;
+    let below = null;
     for (const phase of STACK) {
       const floor = below;
-      const ceiling = (p) => floor(p) + (p[phase] ?? 0);
+      const ceiling = told.points.map((p, i) => (floor ? floor[i] : 0) + (p[phase] ?? 0));
       area(view, ceiling, floor, top + 3, height - 1, most, colour(phase), 0.75);
       below = ceiling;
     }
@@ -75,14 +75,14 @@ function area({ pen, points, x, step }, ceiling, floor, top, bottom, most, fill,
   pen.beginPath();
   points.forEach((p, i) => {
     const right = x(points[i + 1]?.at ?? p.at + step);
-    if (i === 0) pen.moveTo(x(p.at), y(ceiling(p)));
-    pen.lineTo(x(p.at), y(ceiling(p)));
-    pen.lineTo(right, y(ceiling(p)));
+    if (i === 0) pen.moveTo(x(p.at), y(ceiling[i]));
+    pen.lineTo(x(p.at), y(ceiling[i]));
+    pen.lineTo(right, y(ceiling[i]));
   });
   for (let i = points.length - 1; i >= 0; i--) {
     const p = points[i];
-    pen.lineTo(x(points[i + 1]?.at ?? p.at + step), y(floor ? floor(p) : 0));
-    pen.lineTo(x(p.at), y(floor ? floor(p) : 0));
+    pen.lineTo(x(points[i + 1]?.at ?? p.at + step), y(floor ? floor[i] : 0));
+    pen.lineTo(x(p.at), y(floor ? floor[i] : 0));
   }
   pen.globalAlpha = alpha;
   pen.fillStyle = fill;

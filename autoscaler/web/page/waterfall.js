@@ -18,7 +18,7 @@ export function waterfall(decision, most) {
     { class: "waterfall" },
     el("p", { class: "when" }, el("time", { datetime: new Date(decision.at * 1000).toISOString(), title: moment(decision.at), text: clock(decision.at) }), ` ${change(decision)}`),
     el("ol", { class: "steps" }, ...rows, ends),
-    outcomes(decision),
+    deeds(decision),
   );
 }
 
@@ -47,15 +47,21 @@ function track(before, after, scale, way) {
   return el("span", { class: "track", "aria-hidden": "true" }, piece);
 }
 
-function outcomes({ outcomes: ended = [], actions = [] }) {
-  if (!ended.length && !actions.length) return null;
-  const orders = actions.map((action) => el("li", {}, el("b", { text: action.kind }), ` ${action.replica}: ${action.because}`));
-  const ends = ended.map((outcome) => {
-    const { action, result, detail, exit } = outcome;
-    const left = exit ? `, exit code ${exit.code ?? "unknown"}${exit.oom ? ", out of memory" : ""}` : "";
-    const line = el("li", { data: { result } }, el("b", { text: `${action.kind} ${result.replaceAll("_", " ")}` }), ` ${action.replica}${left}${detail ? `: ${detail}` : ""}`);
-    if (exit?.log_tail?.length) line.append(el("pre", { text: exit.log_tail.join("\n") }));
-    return line;
-  });
-  return el("div", { class: "deeds" }, el("h3", { text: "What was done" }), el("ul", {}, ...orders, ...ends));
+// Each action with what became of it; what became of earlier ones stands behind.
+function deeds({ outcomes = [], actions = [] }) {
+  if (!outcomes.length && !actions.length) return null;
+  const same = (outcome, action) => outcome.action.kind === action.kind && outcome.action.replica === action.replica;
+  const own = actions.map((action) => deed(action, outcomes.find((outcome) => same(outcome, action)), action.because));
+  const earlier = outcomes.filter((outcome) => !actions.some((action) => same(outcome, action)));
+  const items = [...own, ...earlier.map((outcome) => deed(outcome.action, outcome, ""))];
+  return el("div", { class: "deeds" }, el("h3", { text: "What was done" }), el("ul", {}, ...items));
+}
+
+function deed({ kind, replica }, outcome, because) {
+  const result = outcome ? outcome.result.replaceAll("_", " ") : "ordered";
+  const left = outcome?.exit ? `, exit code ${outcome.exit.code ?? "unknown"}${outcome.exit.oom ? ", out of memory" : ""}` : "";
+  const words = [because, outcome?.detail].filter(Boolean).join("; ");
+  const line = el("li", { data: { result: outcome?.result ?? "ordered" } }, el("b", { text: `${kind} ${replica}` }), ` ${result}${left}${words ? `: ${words}` : ""}`);
+  if (outcome?.exit?.log_tail?.length) line.append(el("pre", { text: outcome.exit.log_tail.join("\n") }));
+  return line;
 }
