@@ -31,6 +31,7 @@ from autoscaler.report.metrics import Metrics
 from autoscaler.report.snapshot import ConfigState, Snapshot
 from autoscaler.sources.broker import BrokerSource
 from autoscaler.sources.eyes import Eyes
+from autoscaler.sources.flower_tasks import RunningTasks
 from autoscaler.web.app import Doors, build_app
 from autoscaler.web.server import Server
 from autoscaler.web.tokens import Key
@@ -214,7 +215,8 @@ class Daemon:
         self._configure_hands()
 
     def _configure_hands(self) -> None:
-        self._hands.configure(worker_specs(self.settings), broker_addresses(self.settings), self._fleet)
+        asking = RunningTasks(self.settings.flower)
+        self._hands.configure(worker_specs(self.settings), broker_addresses(self.settings), self._fleet, asking)
 
     def _active_broker(self) -> str | None:
         """As last decided; before that, the first that is usable."""

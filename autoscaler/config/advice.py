@@ -38,6 +38,12 @@ def _pool(settings: Settings, at: str, pool: PoolSettings) -> Iterator[str]:
     if drain.timeout < worker.stop_grace_period:
         grace = duration_text(worker.stop_grace_period)
         yield f"{at}.drain.timeout: {duration_text(drain.timeout)} is shorter than worker.stop_grace_period: raise it to {grace} or more"
+    if (seen := settings.visibility_timeout) is not None and max(drain.timeout, worker.stop_grace_period) > seen:
+        longest = duration_text(max(drain.timeout, worker.stop_grace_period))
+        yield (
+            f"{at}.drain.timeout: a worker may take {longest} to leave, and after {duration_text(seen)} the broker gives its "
+            f"unacknowledged tasks to a second worker: raise visibility_timeout in broker_transport_options, and here under brokers"
+        )
     if drain.on_timeout == "kill":
         yield f"{at}.drain.on_timeout: kill loses the tasks a worker still runs after {duration_text(drain.timeout)}; wait loses none"
     if settings.fleet.type == "docker" and worker.deploy.resources.limits.memory is None:

@@ -66,6 +66,13 @@ class Settings(Part):
         return next(iter(self.usable_brokers), None)
 
     @property
+    def visibility_timeout(self) -> float | None:
+        """The shortest time after which one of the brokers gives an unacknowledged task to a second worker, None where none does."""
+        kinds = ("redis", "rediss", "unix", "sentinel", "sqs")
+        times = [b.visibility_timeout for b in self.usable_brokers if b.url.get_secret_value().partition(":")[0].partition("+")[0] in kinds]
+        return min(times, default=None)
+
+    @property
     def depths(self) -> Literal["auto", "flower", "broker"]:
         """Who says how many tasks wait, `auto` resolved as far as it can be without looking.
 
@@ -77,6 +84,6 @@ class Settings(Part):
 
     def policies(self, now: float) -> Policies:
         """The part that decisions are made with, with the schedules that hold now."""
-        pools = {name: pool.policy(name, now) for name, pool in self.pools.items()}
+        pools = {name: pool.policy(name, now, self.visibility_timeout) for name, pool in self.pools.items()}
         brokers = tuple(broker.name for broker in self.usable_brokers)
         return Policies(self.instance, self.interval, self.max_replicas, pools, self.hash, brokers)

@@ -150,6 +150,9 @@ class BrokerSettings(Part):
     """The same as `sep` in Celery's `broker_transport_options`."""
     unacked_key: str = Field("unacked", examples=["unacked"])
     """The same as `unacked_key` in Celery's `broker_transport_options`."""
+    visibility_timeout: Duration = Field(3600.0, examples=["6h"])
+    """The same as `visibility_timeout` in Celery's `broker_transport_options`: a task that is held longer without being acknowledged is
+    given to a second worker. Only to warn of it."""
 
 
 class FleetSettings(Part):

@@ -213,8 +213,8 @@ class PoolSettings(Part):
             raise ValueError(f"{' and '.join(ways)} are different ways to size a pool: keep one of them")
         return self
 
-    def policy(self, name: str, now: float) -> PoolPolicy:
-        """The same in the policy's words, with the bounds that hold now."""
+    def policy(self, name: str, now: float, visibility_timeout: float | None = None) -> PoolPolicy:
+        """The same in the policy's words, with the bounds that hold now; the timeout is the brokers'."""
         low, high, schedule = self.bounds_at(now)
         return PoolPolicy(
             name=name,
@@ -230,6 +230,7 @@ class PoolSettings(Part):
             start_timeout_seconds=self.start.timeout,
             drain_timeout_seconds=self.drain.timeout,
             kill_on_drain_timeout=self.drain.on_timeout == "kill",
+            visibility_timeout_seconds=visibility_timeout,
             spec=self.worker.hash,
         )
 

@@ -17,13 +17,15 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from autoscaler.config.worker import WorkerSpec
 from autoscaler.errors import ActError, ContainerGone, DryRun, SightError, StartRefused
 from autoscaler.fleet.contract import BrokerAddress, Fleet, replica_environment
 from autoscaler.model import Action, ActionKind, Exit, Failure, Outcome, Result
+
+RunningTasks = Callable[[str], tuple[str, ...]]
 
 
 @dataclass(slots=True, eq=False)
@@ -51,9 +53,10 @@ class _Answer:
     detail: str = ""
     exit: Exit | None = None
     failure: Failure | None = None
+    interrupted: tuple[str, ...] = ()
 
     def outcome(self, now: float) -> Outcome:
-        return Outcome(self.action, self.result, now, self.seconds, self.detail, self.exit, self.failure)
+        return Outcome(self.action, self.result, now, self.seconds, self.detail, self.exit, self.failure, self.interrupted)
 
 
 class Hands:
@@ -67,6 +70,7 @@ class Hands:
         self._fleet = fleet
         self._workers: Mapping[str, WorkerSpec] = {}
         self._brokers: Mapping[str, BrokerAddress] = {}
+        self._running_tasks: RunningTasks = _nobody_says
         self._patience = patience_seconds
         self._parallel = parallel
         self._deadline = deadline_seconds
@@ -82,14 +86,22 @@ class Hands:
         for thread in self._threads:
             thread.start()
 
-    def configure(self, workers: Mapping[str, WorkerSpec], brokers: Mapping[str, BrokerAddress], fleet: Fleet | None = None) -> None:
+    def configure(
+        self,
+        workers: Mapping[str, WorkerSpec],
+        brokers: Mapping[str, BrokerAddress],
+        fleet: Fleet | None = None,
+        running_tasks: RunningTasks | None = None,
+    ) -> None:
         """Use these from the next call on, also for what is still waiting; to be called between two ticks.
 
-        `brokers` tells by lane what workers are started for; without an address they find their own.
+        `brokers` tells by lane what workers are started for; without an address they find their own. `running_tasks` gives the ids
+        of what a worker runs, by its node name, and is asked right before a kill.
         """
         with self._change:
             self._workers, self._brokers = dict(workers), dict(brokers)
             self._fleet = fleet or self._fleet
+            self._running_tasks = running_tasks or self._running_tasks
 
     def act(self, actions: tuple[Action, ...], now: float) -> tuple[Outcome, ...]:
         """Begin these, wait a little, and report what ended since the last call; `now` is the time on every outcome."""
@@ -200,7 +212,10 @@ class Hands:
         """One call to the fleet, every error translated into a result."""
         begun = time.monotonic()
         result, detail, ended, failure = Result.DONE, "", None, None
+        cut_off: tuple[str, ...] = ()
         try:
+            if action.kind is ActionKind.KILL:
+                cut_off = self._running_tasks(f"celery@{action.replica}")
             ended = self._call(action)
         except (DryRun, ContainerGone) as error:
             result, detail = Result.NOTHING_TO_DO, str(error)
@@ -212,7 +227,7 @@ class Hands:
             result, detail, failure = Result.FAILED, str(error), Failure.ENGINE
         except Exception as error:  # a bug in a fleet must not cost a thread, and its text may hold a secret
             result, detail = Result.FAILED, _bug(error)
-        return _Answer(action, result, time.monotonic() - begun, detail, ended, failure)
+        return _Answer(action, result, time.monotonic() - begun, detail, ended, failure, cut_off if result is Result.DONE else ())
 
     def _call(self, action: Action) -> Exit | None:
         with self._change:
@@ -232,6 +247,10 @@ class Hands:
             case ActionKind.REMOVE:
                 return fleet.remove(action.container_id)
         return None
+
+
+def _nobody_says(_worker: str) -> tuple[str, ...]:
+    return ()
 
 
 def _bug(error: Exception) -> str:

@@ -27,6 +27,8 @@ class Replica:
     scheduled: int = 0
     heard: bool = False
     """A source hears it in this look."""
+    defies: bool = False
+    """It was told to leave, and is heard without a sign of leaving."""
     said_offline: bool = False
     """It was heard before, and a source now says that it is not there."""
     unheard_seconds: float = 0.0

@@ -134,6 +134,8 @@ class Outcome:
     exit: Exit | None = None
     failure: Failure | None = None
     """Why a start was refused; how a worker failed otherwise shows in its end."""
+    interrupted: tuple[str, ...] = ()
+    """Ids of the tasks that a kill cut off, as far as they are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,12 @@ class Drain:
     sent: bool = True
     """The signal is known to have been sent; otherwise it is sent again, which does no harm."""
     killed: bool = False
+    started: int | None = None
+    """Tasks that it had begun when it was told, None where nobody counts them."""
+    signals: int = 0
+    """How often the signal is known to have been sent."""
+    defiant_since: Moment | None = None
+    """Since when the worker has been heard as if nothing had been said to it."""
 
 
 @dataclass(frozen=True, slots=True)

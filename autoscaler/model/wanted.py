@@ -68,6 +68,8 @@ class PoolPolicy:
     start_timeout_seconds: float = 60.0
     drain_timeout_seconds: float = 1800.0
     kill_on_drain_timeout: bool = False
+    visibility_timeout_seconds: float | None = None
+    """After this long the broker gives a task that is not acknowledged to a second worker; None where it never does."""
     spec: str = ""
     """Hash of the worker spec that new replicas are started from; empty where it is not known, and then nobody is out of date."""
     schedule: str = ""

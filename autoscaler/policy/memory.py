@@ -24,6 +24,7 @@ from autoscaler.model import (
     Record,
     Result,
 )
+from autoscaler.policy.drains import followed, signalled
 from autoscaler.policy.failures import trouble_after
 from autoscaler.policy.pace import begun, changes_after
 from autoscaler.policy.replicas import UNSEEN_START_SECONDS, broker_of
@@ -197,11 +198,11 @@ def _drains(old: PoolMemory, view: PoolView, listed: set[str], outcomes: tuple[O
     refused = {o.action.replica for o in outcomes if o.action.kind is ActionKind.DRAIN and o.result is Result.FAILED}
     sent = {o.action.replica for o in outcomes if o.action.kind is ActionKind.DRAIN and o.result is Result.DONE}
     killed = {a.replica for a in _begun(outcomes, ActionKind.KILL)}
-    kept = {d.replica: d for d in old.drains if d.replica in listed - refused}
-    begun = {a.replica: drain_of(a, view, now, sent=a.replica in sent) for a in _begun(outcomes, ActionKind.DRAIN)}
-    return tuple(
-        replace(drain, sent=drain.sent or name in sent, killed=drain.killed or name in killed) for name, drain in (begun | kept).items()
-    )
+    leaving = {r.name: r for r in view.of(Phase.DRAINING)}
+    kept = {d.replica: followed(d, leaving.get(d.replica), now) for d in old.drains if d.replica in listed - refused}
+    begun = {a.replica: drain_of(a, view, now) for a in _begun(outcomes, ActionKind.DRAIN)}
+    drains = {name: signalled(drain) if name in sent else drain for name, drain in (begun | kept).items()}
+    return tuple(replace(drain, killed=True) if name in killed else drain for name, drain in drains.items())
 
 
 def _pending(old: PoolMemory, listed: set[str], outcomes: tuple[Outcome, ...], now: float) -> tuple[tuple[str, float], ...]:

@@ -34,6 +34,7 @@ from autoscaler.model import (
     lane_key,
 )
 from autoscaler.model.lifecycle import Event, after
+from autoscaler.policy.drains import defies
 from autoscaler.policy.fewer import account_of
 from autoscaler.policy.flow import measure, oldest_wait_seconds
 from autoscaler.policy.starts import Ear, ear
@@ -219,6 +220,7 @@ def _replica(container: Container, policy: PoolPolicy, all_seen: Census, past: _
         reserved=(known(voice.reserved) or 0) if voice else 0,
         scheduled=(known(voice.scheduled) or 0) if voice else 0,
         heard=online is True,
+        defies=drain is not None and voice is not None and defies(drain, voice, policy.slots),
         said_offline=said_offline,
         unheard_seconds=unheard,
         start_failed=phase is Phase.LOST and unheard >= policy.start_timeout_seconds,

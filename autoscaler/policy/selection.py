@@ -54,7 +54,7 @@ def _kills(p: Proposal) -> tuple[Action, ...]:
 
 
 def _unsent(p: Proposal) -> tuple[Action, ...]:
-    """Drains whose signal may have been lost with its answer, or with the daemon: a second one does no harm."""
+    """Drains whose signal may have been lost: with its answer, with the daemon, or on the worker. A second one does no harm."""
     unsent = {d.replica: d.because for d in p.memory.drains if not d.sent}
     leaving = (r for r in p.view.of(Phase.DRAINING) if r.name in unsent)
     return tuple(Action(ActionKind.DRAIN, p.policy.name, r.name, r.container_id, unsent[r.name]) for r in leaving)
@@ -169,7 +169,8 @@ class Names:
         return f"{self._stem}-{digits}"
 
 
-def drain_of(action: Action, view: PoolView, now: float, *, sent: bool) -> Drain:
-    """What is remembered of a drain that was begun."""
-    idle = any(r.name == action.replica and r.is_idle for r in view.replicas)
-    return Drain(action.replica, now, action.because, was_idle=idle, sent=sent)
+def drain_of(action: Action, view: PoolView, now: float) -> Drain:
+    """What is remembered of a drain that was ordered and whose signal is not known to be sent yet."""
+    replica = next((r for r in view.replicas if r.name == action.replica), None)
+    idle, started = (replica.is_idle, replica.started) if replica else (False, None)
+    return Drain(action.replica, now, action.because, was_idle=idle, sent=False, started=started)

@@ -104,13 +104,18 @@ class Lessons:
             self._awaited.pop(name, None)
         if outcome.result is not Result.DONE:
             return
-        if kind is ActionKind.KILL and (tasks := self._running.get(name)) != 0:
-            yield Interrupted(pool, 1 if tasks is None else tasks)
+        if kind is ActionKind.KILL and (tasks := self._cut_off(name, outcome)):
+            yield Interrupted(pool, tasks)
         elif kind is ActionKind.REMOVE:
             for names in (self._awaited, self._heard, self._running, self._drain_since):
                 names.pop(name, None)
             if drain_since is not None:
                 yield Drained(pool, max(0.0, outcome.at - drain_since))
+
+    def _cut_off(self, name: str, outcome: Outcome) -> int:
+        """Tasks that a kill cut off: those whose ids are known, or as many as were last seen running; nobody's word is no zero."""
+        running = self._running.get(name)
+        return max(len(outcome.interrupted), 1 if running is None else running)
 
 
 def _keep(names: dict[str, T], name: str, value: T) -> None:

@@ -19,6 +19,7 @@ from structlog.stdlib import ProcessorFormatter
 
 from autoscaler.config.models import LogSettings
 from autoscaler.model import ActionKind, Exit, Memory, Outcome, PoolDecision, Record, Result, SourceSight
+from autoscaler.policy.drains import ailments
 from autoscaler.report.outlet import Outlet
 from autoscaler.report.redact import redactor
 from autoscaler.report.sentence import why
@@ -130,6 +131,7 @@ class LogReporter:
         self._log = structlog.stdlib.get_logger("autoscaler")
         self._said: dict[str, tuple[Any, ...]] = {}
         self._up: dict[str, bool] = {}
+        self._ailing: frozenset[tuple[str, str]] = frozenset()
         self._leaving: frozenset[str] = frozenset()
         """Replicas that were being drained after the record before: an end may be told when its drain is forgotten."""
 
@@ -142,6 +144,7 @@ class LogReporter:
         choice = record.decision.brokers
         if choice.is_failover:
             self._log.warning("broker_changed", broker=choice.active, before=choice.before, why=choice.why)
+        self._tell_ailing(record, memory)
         for pool in record.decision.pools:
             self._tell_pool(pool, [o for o in record.outcomes if o.action.pool == pool.pool], record.at)
         for outcome in record.outcomes:
@@ -157,6 +160,17 @@ class LogReporter:
             self._log.info("source_up", source=source.name)
         else:
             self._log.warning("source_down", source=source.name, detail=source.detail)
+
+    def _tell_ailing(self, record: Record, memory: Memory) -> None:
+        """Drains that do not go as they should, each once for each of its ailments."""
+        found = {
+            (ailing.replica, ailing.ailment): (lane.pool, ailing)
+            for lane in record.decision.lanes
+            for ailing in ailments(lane.view, memory.of(lane.key), record.observation, record.at)
+        }
+        for pool, ailing in (found[new] for new in found.keys() - self._ailing):
+            self._log.warning("drain_ailing", pool=pool, replica=ailing.replica, ailment=str(ailing.ailment), detail=ailing.words)
+        self._ailing = frozenset(found)
 
     def _tell_pool(self, pool: PoolDecision, outcomes: list[Outcome], now: float) -> None:
         ended = [o for o in outcomes if o.result is not Result.PENDING]
@@ -187,7 +201,7 @@ class LogReporter:
         elif outcome.exit is not None and _is_bad(outcome.exit, asked=asked):
             self._log.warning("worker_ended_badly", **facts, **_ending(outcome))
         elif action.kind is ActionKind.KILL and outcome.result is Result.DONE:
-            self._log.warning("worker_killed", **facts)
+            self._log.warning("worker_killed", **facts, interrupted=list(outcome.interrupted))
 
 
 def _is_bad(end: Exit, *, asked: bool) -> bool:

@@ -69,7 +69,7 @@ class FlowerSource:
         self._depths = depths
         self._base = settings.url.rstrip("/")
         self._deadline = settings.timeout
-        self._client, self._credentials = _client(settings)
+        self._client, self._credentials = client_for(settings)
         self._pulses: Mapping[str, _Pulse] | None = None
         self._quiet_until = 0.0
         self._strangers = Strangers()
@@ -136,8 +136,8 @@ async def _unasked() -> Page[int]:
     return Page({})
 
 
-def _client(settings: FlowerSettings) -> tuple[httpx.AsyncClient, bool]:
-    """The kept client, and whether it carries credentials."""
+def client_for(settings: FlowerSettings) -> tuple[httpx.AsyncClient, bool]:
+    """A client for this Flower, and whether it carries credentials."""
     password = settings.password.get_secret_value() if settings.password else ""
     auth = httpx.BasicAuth(settings.username, password) if settings.username else None
     headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"} if settings.token else {}

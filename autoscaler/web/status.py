@@ -27,6 +27,7 @@ from autoscaler.model import (
     Unknown,
 )
 from autoscaler.model.health import REMEDY
+from autoscaler.policy.drains import ailments
 from autoscaler.policy.foresight import foresee
 from autoscaler.policy.strangers import strangers
 from autoscaler.report.gauges import backlog, busy
@@ -328,11 +329,38 @@ def _pool_trouble(snapshot: Snapshot, pool: PoolDecision, now: float) -> Iterato
     if failed := pool.view.failed_starts:
         yield f"{pool.pool}: {len(failed)} workers were not heard within start.timeout and are drained: {failed[0].name}"
     yield from _overdue(pool, policy, now)
+    yield from _ailing(snapshot, pool, now)
+    yield from _held_too_long(pool, policy)
     yield from _promise(snapshot, pool, policy)
     if policy and pool.view.waiting and pool.desired >= policy.replicas_max and pool.recommended > pool.desired:
         yield f"{pool.pool}: {pool.view.waiting} tasks wait and all {policy.replicas_max} allowed replicas are wanted already"
     if pool.view.leftover:
         yield f"{pool.pool}: {pool.view.leftover} unacknowledged tasks that no worker is known to run"
+
+
+def _ailing(snapshot: Snapshot, pool: PoolDecision, now: float) -> Iterator[str]:
+    """Drains that do not go as they should, one of each kind by name."""
+    if snapshot.record is None:
+        return
+    told: dict[str, str] = {}
+    for lane in pool.lanes or (pool,):
+        for ailing in ailments(lane.view, snapshot.memory.of(lane.key), snapshot.record.observation, now):
+            told.setdefault(ailing.ailment, f"{pool.pool}: {ailing.replica} {ailing.words}")
+    yield from told.values()
+
+
+def _held_too_long(pool: PoolDecision, policy: PoolPolicy | None) -> Iterator[str]:
+    """Prefetched tasks that will not begin before the broker gives them to a second worker."""
+    runtime = pool.view.flow.mean_runtime_seconds
+    if policy is None or policy.visibility_timeout_seconds is None or runtime is None:
+        return
+    waits = [runtime * r.reserved / r.slots for r in pool.view.serving if r.reserved]
+    if waits and max(waits) > policy.visibility_timeout_seconds:
+        yield (
+            f"{pool.pool}: prefetched tasks sit with a worker for about {seconds(max(waits))}, longer than the broker's visibility timeout "
+            f"({seconds(policy.visibility_timeout_seconds)}): they will run twice; set worker_prefetch_multiplier to 1, or "
+            f"worker_disable_prefetch"
+        )
 
 
 def _overdue(pool: PoolDecision, policy: PoolPolicy | None, now: float) -> Iterator[str]:

@@ -24,6 +24,8 @@ def test_a_careful_file_gives_no_warning(desk: Desk) -> None:
         ("brokers: [{name: b, url: redis://b}]", "", "pools.a.worker.metrics_port: without it and without brokers"),
         ("max: 4", "max: 40", "pools.a.replicas.max: 40 can never be reached: max_replicas is 20"),
         ("image: x", "image: x, stop_grace_period: 2h", "pools.a.drain.timeout: 30m is shorter than worker.stop_grace_period: raise"),
+        ("queues: [a]", "queues: [a], drain: {timeout: 2h}", "pools.a.drain.timeout: a worker may take 2h to leave, and after 1h the"),
+        ("//b}", "//b, visibility_timeout: 10m}", "pools.a.drain.timeout: a worker may take 30m to leave, and after 10m the broker"),
         ("queues: [a]", "queues: [a], drain: {on_timeout: kill}", "pools.a.drain.on_timeout: kill loses the tasks"),
         ("memory: 1g", "pids: 9", "pools.a.worker.deploy.resources.limits.memory: no limit"),
         ("image: x", "image: x, init: false", "pools.a.worker.init: false: a worker stopped in its first moments"),
@@ -41,6 +43,14 @@ def test_what_will_be_regretted_is_warned_of(desk: Desk, before: str, after: str
     found = warnings(desk.load(QUIET.replace(before, after)))
 
     assert [text for text in found if text.startswith(begins)]
+
+
+@pytest.mark.parametrize("broker", ["amqp://b", "redis://b, visibility_timeout: 3h"])
+def test_a_long_drain_is_fine_where_nothing_is_given_twice(desk: Desk, broker: str) -> None:
+    """RabbitMQ has no visibility timeout, and a longer one covers the drain."""
+    text = QUIET.replace("redis://b", broker).replace("queues: [a]", "queues: [a], drain: {timeout: 2h}")
+
+    assert warnings(desk.load(text)) == ()
 
 
 def test_short_tokens_are_counted_and_not_shown(desk: Desk) -> None:

@@ -160,6 +160,16 @@ class TestCalls:
         assert (outcome.result, outcome.exit) == (Result.DONE, Exit(None, log_tail=("last words of r",)))
         assert fleet.calls == ["stop r"]
 
+    def test_a_kill_tells_what_it_cut_off(self, fleet: ScriptedFleet, make_hands: Callable[..., Hands]) -> None:
+        """The ids of what runs are asked for right before it, under the worker's node name; for a drain nobody asks."""
+        hands = make_hands()
+        hands.configure(WORKERS, {}, running_tasks=lambda worker: (f"a task of {worker}, {len(fleet.calls)} calls before",))
+
+        killed, drained = hands.act((an_action(ActionKind.KILL, "r"), drain("s")), 1.0)
+        cut_off = {outcome.action.replica: outcome.interrupted for outcome in (killed, drained)}
+        assert cut_off["s"] == ()
+        assert cut_off["r"][0].startswith("a task of celery@r")
+
     def test_new_settings_count_from_the_next_call(self, fleet: ScriptedFleet, make_hands: Callable[..., Hands]) -> None:
         """After a reload, starts use the new worker and the new fleet; the old fleet is left alone."""
         hands, other = make_hands(), ScriptedFleet()

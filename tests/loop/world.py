@@ -55,6 +55,8 @@ class Worker:
     draining: bool = False
     ended: float | None = None
     killed_busy: int = 0
+    deaf_to: int = 0
+    """So many stop signals come to nothing."""
     hangs: bool = False
     """It never comes to work; told to leave, it goes."""
     spec: str = "spec"
@@ -253,7 +255,8 @@ class World:
             self.workers[action.replica] = Worker(action.replica, action.pool, now, hangs=self.next_hang > 0, spec=spec)
             self.next_hang -= 1
         elif action.kind is ActionKind.DRAIN:
-            self.workers[action.replica].draining = True
+            worker = self.workers[action.replica]
+            worker.draining, worker.deaf_to = worker.deaf_to <= 0, worker.deaf_to - 1
         elif action.kind is ActionKind.KILL:
             self.workers[action.replica].killed_busy = len(self.workers[action.replica].running)
             self.workers[action.replica].ended = now

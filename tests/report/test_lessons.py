@@ -100,6 +100,13 @@ def test_a_kill_interrupts_what_ran(running: int | None, tasks: int) -> None:
     assert learned((with_replicas(a_replica(running=running), outcomes=(killed,)), Memory())) == [Interrupted("browser", tasks)]
 
 
+def test_a_kill_interrupts_what_has_a_name() -> None:
+    """Where Flower names more tasks than the last look saw running, they are all counted."""
+    killed = an_outcome(ActionKind.KILL, interrupted=("a", "b", "c"))
+
+    assert learned((with_replicas(a_replica(running=2), outcomes=(killed,)), Memory())) == [Interrupted("browser", 3)]
+
+
 def test_a_kill_of_an_idle_worker_interrupts_nothing() -> None:
     """A worker that ran nothing loses nothing."""
     assert learned((with_replicas(a_replica(running=0), outcomes=(an_outcome(ActionKind.KILL),)), Memory())) == []

@@ -14,7 +14,7 @@ import structlog
 from telling import NOW, a_bad_end, a_decision, a_failover, a_record, a_replica, a_source, a_step, a_view, an_action, an_outcome
 
 from autoscaler.config.models import LogSettings
-from autoscaler.model import ActionKind, Drain, Exit, Memory, Outcome, PoolMemory, Record, Result
+from autoscaler.model import ActionKind, Drain, Exit, Memory, Outcome, Phase, PoolMemory, Record, Result
 from autoscaler.report.log import LogReporter, configure_logging
 from autoscaler.report.outlet import LONGEST_BACKLOG, Outlet
 
@@ -244,6 +244,19 @@ def test_a_failed_action_is_a_warning(log: Log) -> None:
     (event,) = [e for e in told(log, a_record(outcomes=(failed,))) if e["level"] == "warning"]
 
     assert (event["event"], event["action"], event["detail"]) == ("action_failed", "start", "no such image: swarm:latest")
+
+
+def test_an_ailing_drain_is_told_once(log: Log) -> None:
+    """With its name and what to do, not in every look; again when it comes back."""
+    leaving = a_replica("r", Phase.DRAINING, since=NOW - 60, heard=True, defies=True)
+    memory = Memory({"browser": PoolMemory(drains=(Drain("r", NOW - 60, "idle", was_idle=True, signals=2),))})
+    report, bad, gone = LogReporter(), a_record(a_decision(view=a_view(replicas=(leaving,)))), a_record()
+    log.begin()
+    for record in (bad, bad, gone, bad):
+        report(record, memory)
+
+    told_of = [e for e in log.events if e["event"] == "drain_ailing"]
+    assert [(e["replica"], e["ailment"]) for e in told_of] == [("r", "signal_ignored")] * 2
 
 
 def test_a_failed_start_shows_its_last_lines(log: Log) -> None:

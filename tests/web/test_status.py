@@ -13,6 +13,8 @@ from telling import NOW, UNSEEN, a_decision, a_failover, a_record, a_replica, a_
 from autoscaler.model import (
     Container,
     ContainerState,
+    Drain,
+    Flow,
     Known,
     Memory,
     Observation,
@@ -134,6 +136,13 @@ LOST = a_decision(view=a_view(replicas=(a_replica(phase=Phase.LOST),)))
 OVERDUE = a_decision(view=a_view(replicas=(a_replica(phase=Phase.DRAINING, since=NOW - 2000),)))
 FULL = replace(BUSY, recommended=12, desired=10)
 HASTY = Policies("a", 2.0, 20, {"browser": PoolPolicy("browser", ("browser",), 0, 10, slots=4, sizing=TargetWait(5.0))})
+DRAINS = Memory({"browser": PoolMemory(drains=(Drain("a-browser-1", NOW - 60, "idle", was_idle=True, signals=2),))})
+DEFIANT = a_decision(view=a_view(replicas=(a_replica(phase=Phase.DRAINING, since=NOW - 60, heard=True, defies=True),)))
+SLOW = Flow(at=NOW, busy_seconds=90_000.0, done=100.0)
+HOARDING = a_decision(view=a_view(replicas=(a_replica(running=4, reserved=20),), flow=SLOW))
+BRIEF = replace(HASTY, pools={"browser": PoolPolicy("browser", ("browser",), 0, 10, slots=4, visibility_timeout_seconds=3600.0)})
+BASE = WorkerSight("celery@base", *[Known(1, NOW, "flower")] * 8)
+UNPLACED = replace(a_record(), observation=replace(a_record().observation, workers={BASE.name: BASE}))
 STRANGER = Container("1", "a-somebody-1", "somebody", ContainerState.RUNNING, NOW, "s")
 STRANGERS = replace(a_record(), observation=replace(a_record().observation, containers=Known((STRANGER,), NOW, "fleet")))
 BACKOFF = Memory({"browser": PoolMemory(failures=3, backoff_until=NOW + 40)})
@@ -176,6 +185,13 @@ BACKOFF = Memory({"browser": PoolMemory(failures=3, backoff_until=NOW + 40)})
             id="leftover",
         ),
         pytest.param(a_snapshot(a_record(OVERDUE)), "browser: 1 workers have not left within drain.timeout (30m", id="overdue"),
+        pytest.param(
+            a_snapshot(a_record(DEFIANT), memory=DRAINS), "browser: a-browser-1 was told 2 times to leave, first 60 s ago", id="defiant"
+        ),
+        pytest.param(
+            a_snapshot(a_record(HOARDING), policies=BRIEF), "browser: prefetched tasks sit with a worker for about 1h15m", id="hoarding"
+        ),
+        pytest.param(a_snapshot(UNPLACED), "1 workers are online that are not ours, and Flower does not say", id="unplaced"),
         pytest.param(a_snapshot(STRANGERS), "workers of instance 'a' belong to pools that are not in this", id="strangers"),
         pytest.param(a_snapshot(a_record(), policies=HASTY), "browser: target_wait 5s cannot be kept from zero: a start and", id="hasty"),
         pytest.param(a_snapshot(a_record(), journal_errors=3), "the journal lost 3 records", id="journal"),
