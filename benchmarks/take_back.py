@@ -16,7 +16,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from policy import MOST_WORKERS, SLO_SECONDS, TICK_SECONDS, slots_of
+from policy import MOST_WORKERS, SLO_SECONDS, slots_of
 
 from autoscaler.model import Policies, PoolPolicy, Sizing, TargetWait, Thresholds
 from autoscaler.sim.arrivals import Trace, load_trace
@@ -24,6 +24,7 @@ from autoscaler.sim.run import Run, _run
 from autoscaler.sim.score import Score, score_run
 from autoscaler.sim.world import Boot, SimReplica, World
 
+TICK_SECONDS = 1.0
 RECALL_SECONDS = 0.03
 SIZINGS: dict[str, Sizing] = {"thresholds up 0": Thresholds(up=0), "target_wait 10": TargetWait(10.0)}
 
