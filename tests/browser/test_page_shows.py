@@ -256,7 +256,10 @@ def test_it_can_be_used_with_the_keyboard(theatre: Theatre, tab: Tab) -> None:
 
 
 SHIFTS = """window.shifts = 0; new PerformanceObserver((list) => {
-  for (const entry of list.getEntries()) window.shifts += entry.value; }).observe({ type: "layout-shift", buffered: true });"""
+  for (const entry of list.getEntries()) window.shifts += entry.value; }).observe({ type: "layout-shift", buffered: true });
+const sheet = new CSSStyleSheet(); sheet.replaceSync("#log { visibility: hidden }");
+addEventListener("DOMContentLoaded", () => { document.adoptedStyleSheets = [sheet]; });"""
+"""How far things moved that nobody moved; the log is hidden, for a new line on top moves the others by right."""
 
 
 def test_nothing_jumps(theatre: Theatre, tab: Tab) -> None:
@@ -269,7 +272,7 @@ def test_nothing_jumps(theatre: Theatre, tab: Tab) -> None:
         expect(card(tab.page, "mail").locator("dd").first).to_have_text({1: "1", 12_345: "12.3K"}[waiting])
     tab.page.wait_for_timeout(300)
 
-    assert tab.page.evaluate("window.shifts") < 0.03  # browsers call a page stable below 0.1
+    assert tab.page.evaluate("window.shifts") < 0.02  # browsers call a page stable below 0.1
 
 
 def test_the_theme_can_be_chosen(theatre: Theatre, tab: Tab) -> None:
