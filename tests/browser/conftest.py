@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from theatre import ROOT, Theatre
+from playwright.sync_api import Browser, expect, sync_playwright
+from tabs import Tab
+from theatre import Theatre
 
-ARTEFACTS = ROOT / "test-artifacts" / "browser"
 expect.set_options(timeout=15_000)
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -27,28 +27,6 @@ def browser() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=found, args=options)
         yield launched
         launched.close()
-
-
-class Tab:
-    """One page, and everything that it complained about."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.problems: list[str] = []
-        self.expected: tuple[str, ...] = ()
-        """Complaints that belong to the test, by a part of their text."""
-        page.on("console", lambda message: message.type in ("error", "warning") and self.problems.append(message.text))
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
-
-    @property
-    def complaints(self) -> list[str]:
-        """Those that nobody expected."""
-        return [text for text in self.problems if not any(part in text for part in self.expected)]
-
-    def shot(self, name: str, *, whole: bool = True) -> None:
-        """Keep a picture of how it looks now."""
-        ARTEFACTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=whole, animations="disabled")
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ import pytest
 from house import House, a_pool
 from live import until
 from playwright.sync_api import Page, expect
-
-from conftest import Tab
+from tabs import Tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.timeout(180)]
 

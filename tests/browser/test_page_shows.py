@@ -10,12 +10,12 @@ from dataclasses import replace
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
+from tabs import Tab
 from telling import a_decision, a_source, a_step, a_view
 from theatre import Theatre, a_pool, a_tick
 
 from autoscaler.model import Known, QueueSight
 from autoscaler.report.snapshot import ConfigState
-from conftest import Tab
 
 pytestmark = pytest.mark.browser
 
