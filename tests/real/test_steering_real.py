@@ -8,11 +8,15 @@ import subprocess
 import sys
 from typing import Any
 
+import httpx
 import pytest
 from house import House, a_pool, wait
 from live import until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+
+
+TOKEN = "a-token-that-nobody-can-guess-0123456789"
 
 
 def told(house: House, *words: str) -> str:
@@ -31,7 +35,7 @@ def orders(house: House) -> list[dict[str, Any]]:
 
 def test_a_pool_is_paused_scaled_drained_and_resumed(house: House) -> None:
     """Each order does what it says within a tick or two, outlives a `kill -9` with its expiry, and stands in the history with its why."""
-    (house.folder / "ops").write_text("a-token-that-nobody-can-guess-0123456789\n")
+    (house.folder / "ops").write_text(TOKEN)
     house.write({"p": a_pool("p", most=3)}, flower="http://127.0.0.1:1", api={"listen": f"127.0.0.1:{house.port}", "token_file": "ops"})
     house.start_daemon()
 
@@ -77,3 +81,20 @@ def test_a_pool_is_paused_scaled_drained_and_resumed(house: House) -> None:
     assert [row["why"] for row in history if row["why"]] == whys
     assert all(row["by"].startswith("anna@") and "(token ops, 127.0.0.1)" in row["by"] for row in history)
     assert {1} == set(house.traces("started").values())
+
+
+@pytest.mark.parametrize("seen", [pytest.param(True, id="a queue that can be seen"), pytest.param(False, id="blind")])
+def test_a_wake_does_not_wait_for_the_next_look(house: House, seen: bool) -> None:
+    """A daemon that looks once in five minutes starts a worker when a producer says that it has sent work, blind or not."""
+    (house.folder / "wake").write_text(TOKEN)
+    api = {"listen": f"127.0.0.1:{house.port}", "wake_token_file": "wake"}
+    house.write({"p": a_pool("p")}, brokers=seen, flower="http://127.0.0.1:1", interval="5m", api=api)
+    house.start_daemon()
+    house.send("p", 1, 0.1)
+
+    bearer = {"authorization": f"Bearer {TOKEN}"}
+    answer = httpx.post(f"{house.url}/api/v1/pools/p/wake", json={"count": 1}, headers=bearer, trust_env=False)
+
+    assert answer.status_code == 202
+    house.until_done(1, 60)
+    assert len(house.pids()) == 1
