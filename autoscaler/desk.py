@@ -7,8 +7,10 @@ the next look carries the orders, and the desk brings it forward.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -41,12 +43,19 @@ FILE = "orders.json"
 class Desk:
     """The standing orders of all pools."""
 
-    def __init__(self, path: Path, note: Callable[[Order], None], bring_forward: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        note: Callable[[Order], None],
+        bring_forward: Callable[[float], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`note` is told of every order that was taken; `bring_forward` makes the next tick begin within so many seconds."""
-        self._path, self._note, self._bring_forward = path, note, bring_forward
+        self._path, self._note, self._bring_forward, self._monotonic = path, note, bring_forward, monotonic
         self._log = structlog.stdlib.get_logger("autoscaler.desk")
         self._giving, self._changing = threading.Lock(), threading.Lock()
         self._woken: dict[str, float] = {}
+        """pool -> when a wake brought a tick forward, on the monotonic clock."""
         self.standing: Orders = self._load()
         """What stands now; a new value after every change."""
 
@@ -87,14 +96,18 @@ class Desk:
         """How long the next tick may take to come."""
         if order.kind is not OrderKind.WAKE:
             return 0.0
-        left = self._woken.get(order.pool, 0.0) + WAKE_EVERY_SECONDS - order.at
+        left = self._until_next_wake(order.pool)
         if left <= 0:
-            self._woken[order.pool] = order.at
+            self._woken[order.pool] = self._monotonic()
         return max(0.0, left)
+
+    def _until_next_wake(self, pool: str) -> float:
+        """Seconds until a wake of this pool may bring a tick forward again; below zero once it may."""
+        return self._woken.get(pool, -math.inf) + WAKE_EVERY_SECONDS - self._monotonic()
 
     def _tell(self, order: Order) -> None:
         wake = order.kind is OrderKind.WAKE
-        if wake and order.at - self._woken.get(order.pool, 0.0) < WAKE_EVERY_SECONDS:
+        if wake and self._until_next_wake(order.pool) > 0:
             return  # a busy producer wakes many times a second; the first of them tells the story
         self._log.log(10 if wake else 20, "ordered", pool=order.pool, order=told(order, order.at))
         self._note(order)

@@ -98,6 +98,7 @@ def build_app(doors: Doors) -> Starlette:
             _route("GET", "/api/v1/targets", window.targets),
             _route("GET", "/api/v1/orders", window.orders),
             *(_route("POST", f"/api/v1/pools/{{pool}}/{action}", getattr(steering, action)) for action in ACTIONS),
+            _route("POST", "/api/v1/wake", steering.wake_queues),
             _route("POST", "/-/reload", window.reload),
         ],
         middleware=[Middleware(Guard, counted=doors.counted, allowed_hosts=doors.allowed_hosts)],

@@ -18,6 +18,7 @@ from autoscaler.report.sentence import line
 
 MOST_REPLICAS = 10_000
 MOST_TASKS = 1_000_000_000
+MOST_QUEUES = 1000
 MOST_MISTAKES = 8
 PERIOD = "^([1-9][0-9]{0,2}d)?([1-9][0-9]{0,2}h)?([1-9][0-9]{0,2}m)?([1-9][0-9]{0,2}s)?$"
 """From a second to about three years: a duration as in `config.yaml`, but bounded by its form."""
@@ -84,6 +85,14 @@ class Wake(Body):
     """Say that work was sent."""
 
     count: Whole = Field(0, ge=0, le=MOST_TASKS, description="How many tasks were sent; 0 where nobody counted.")
+
+
+class WakeQueues(Body):
+    """Say to which queues work was sent."""
+
+    queues: dict[str, Annotated[int, Field(ge=0, le=MOST_TASKS), BeforeValidator(_integer)]] = Field(
+        min_length=1, max_length=MOST_QUEUES, description="How many tasks were sent to each queue; 0 where nobody counted."
+    )
 
 
 class Reload(Body):

@@ -20,8 +20,9 @@ from autoscaler.model import Direction, Order, OrderKind, Phase, PoolPolicy
 from autoscaler.policy.steering import told
 from autoscaler.report.plain import to_plain
 from autoscaler.report.redact import redactor
+from autoscaler.report.sentence import line
 from autoscaler.report.snapshot import Snapshot
-from autoscaler.web.bodies import Body, Drain, Pause, Resume, Scale, Wake, parse
+from autoscaler.web.bodies import Body, Drain, Pause, Resume, Scale, Wake, WakeQueues, parse
 from autoscaler.web.limits import Limit, neighbourhood
 from autoscaler.web.tokens import Gate
 
@@ -69,13 +70,36 @@ class Steering:
 
     async def wake(self, request: Request) -> Response:
         """Say that work was sent."""
+        address = self._place_of_a_wake(request)
+        order, body = await self._order(request, OrderKind.WAKE, Wake)
+        self._wakes.take(address)
+        return await self._take(replace(order, until=order.at + WAKE_SECONDS, tasks=body.count))
+
+    async def wake_queues(self, request: Request) -> Response:
+        """Say that work was sent to these queues, whichever pools they belong to: producers know queues, not pools."""
+        address = self._place_of_a_wake(request)
+        token = self._gate.admit(request, wake=True)
+        said = parse(WakeQueues, await request.body())
+        self._wakes.take(address)
+        pools = self._snapshot().policies.pools
+        sent = {name: [said.queues[q] for q in policy.queues if q in said.queues] for name, policy in pools.items()}
+        woken = {name: sum(counts) for name, counts in sent.items() if counts}
+        now, by = time.time(), who(request, token, said)
+        for name, tasks in woken.items():
+            order = Order(OrderKind.WAKE, name, now, by, said.why, until=now + WAKE_SECONDS, tasks=tasks)
+            await run_in_threadpool(self._give, order)
+        detail = f"the next tick looks after {', '.join(woken)}, at once" if woken else "no pool has one of these queues: nothing is woken"
+        others = set(said.queues).difference(*(policy.queues for policy in pools.values()))
+        answer = {"accepted": True, "detail": detail, "pools": woken, "unknown": sorted(map(line, others))}
+        return JSONResponse(redactor(answer), 202)
+
+    def _place_of_a_wake(self, request: Request) -> str:
+        """Where it comes from, as far as wakes are counted; raises an HTTPException when there were too many from there."""
         address = neighbourhood(request.client.host if request.client else "")
         if wait := self._wakes.wait(address):
             words = "too many wakes at once: those before this one are being looked after"
             raise HTTPException(429, words, headers={"retry-after": str(math.ceil(wait))})
-        order, body = await self._order(request, OrderKind.WAKE, Wake)
-        self._wakes.take(address)
-        return await self._take(replace(order, until=order.at + WAKE_SECONDS, tasks=body.count))
+        return address
 
     async def _order(self, request: Request, kind: OrderKind, body: type[B]) -> tuple[Order, B]:
         """An order of this kind as far as all kinds are the same, and the body for the rest."""

@@ -25,7 +25,8 @@ class Office:
         self.noted: list[Order] = []
         self.forward: list[float] = []
         self.path = folder / "orders.json"
-        self.desk = Desk(self.path, self.noted.append, self.forward.append)
+        self.monotonic = 0.0
+        self.desk = Desk(self.path, self.noted.append, self.forward.append, lambda: self.monotonic)
 
 
 @pytest.fixture
@@ -84,13 +85,24 @@ def test_what_is_over_is_forgotten_and_what_came_meanwhile_is_not(office: Office
 def test_wakes_of_a_busy_producer_are_one(office: Office) -> None:
     """The first brings the tick forward at once, those right after it by the end of the pause; one line tells of them."""
     for number in range(100):
+        office.monotonic = number / 100
         office.desk.give(replace(WAKE, at=1000.0 + number / 100, tasks=number))
+    office.monotonic = WAKE_EVERY_SECONDS
     office.desk.give(replace(WAKE, at=1000.0 + WAKE_EVERY_SECONDS))
 
     assert [order.at for order in office.noted] == [1000.0, 1000.0 + WAKE_EVERY_SECONDS]
     assert (office.forward[0], office.forward[-1]) == (0.0, 0.0)
     assert all(0 < seconds <= WAKE_EVERY_SECONDS for seconds in office.forward[1:-1])
     assert [(o.kind, o.tasks) for o in office.desk.standing["mail"]] == [(OrderKind.WAKE, 99)]
+
+
+def test_a_wall_clock_that_is_set_back_delays_no_wake(office: Office) -> None:
+    """How long the last wake is ago is not read off a clock that somebody may set."""
+    office.desk.give(WAKE)
+    office.monotonic = WAKE_EVERY_SECONDS
+    office.desk.give(replace(WAKE, at=WAKE.at - 3600.0))
+
+    assert office.forward == [0.0, 0.0]
 
 
 def test_orders_of_many_threads_are_all_taken(office: Office) -> None:

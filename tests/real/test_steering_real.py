@@ -8,10 +8,9 @@ import subprocess
 import sys
 from typing import Any
 
-import httpx
 import pytest
 from house import House, a_pool, wait
-from live import until
+from live import HERE, ROOT, until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
@@ -83,18 +82,25 @@ def test_a_pool_is_paused_scaled_drained_and_resumed(house: House) -> None:
     assert {1} == set(house.traces("started").values())
 
 
+PRODUCER = """
+import sys
+from autoscaler.contrib.celery import wake_on_publish
+from taskapp import app, work
+wake_on_publish(app, sys.argv[1], token_file=sys.argv[2])
+work.apply_async((0, 0.1), queue="p")
+"""
+
+
 @pytest.mark.parametrize("seen", [pytest.param(True, id="a queue that can be seen"), pytest.param(False, id="blind")])
 def test_a_wake_does_not_wait_for_the_next_look(house: House, seen: bool) -> None:
-    """A daemon that looks once in five minutes starts a worker when a producer says that it has sent work, blind or not."""
+    """A daemon that looks once in five minutes starts a worker when a producer has published, blind or not."""
     (house.folder / "wake").write_text(TOKEN)
     api = {"listen": f"127.0.0.1:{house.port}", "wake_token_file": "wake"}
     house.write({"p": a_pool("p")}, brokers=seen, flower="http://127.0.0.1:1", interval="5m", api=api)
     house.start_daemon()
-    house.send("p", 1, 0.1)
 
-    bearer = {"authorization": f"Bearer {TOKEN}"}
-    answer = httpx.post(f"{house.url}/api/v1/pools/p/wake", json={"count": 1}, headers=bearer, trust_env=False)
+    env = {**os.environ, "PYTHONPATH": f"{HERE / 'real'}{os.pathsep}{ROOT}", "CELERY_BROKER_URL": house.redis_url}
+    subprocess.run([sys.executable, "-c", PRODUCER, house.url, house.folder / "wake"], env=env, check=True, timeout=30)
 
-    assert answer.status_code == 202
     house.until_done(1, 60)
     assert len(house.pids()) == 1

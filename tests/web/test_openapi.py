@@ -25,7 +25,8 @@ from autoscaler.web.server import Server
 
 FILE = Path(__file__).parents[2] / "docs" / "openapi.yaml"
 API: dict[str, Any] = yaml.safe_load(FILE.read_text())
-BODIES = {kind.__name__: kind for kind in (bodies.Pause, bodies.Resume, bodies.Scale, bodies.Drain, bodies.Wake, bodies.Reload)}
+KINDS = (bodies.Pause, bodies.Resume, bodies.Scale, bodies.Drain, bodies.Wake, bodies.WakeQueues, bodies.Reload)
+BODIES = {kind.__name__: kind for kind in KINDS}
 PAUSE = Order(OrderKind.PAUSE, "browser", NOW, "anna", until=NOW + 60)
 VIEW = a_view("browser", waiting=7, replicas=(a_replica("a-browser-1"),), orders=(PAUSE,))
 RECORD = a_record(

@@ -164,6 +164,24 @@ def test_a_flood_of_wakes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert house.post(f"{POOL}/wake", client=("192.0.2.1", 4321)).status_code == 202
 
 
+def test_producers_wake_by_queue(house: House) -> None:
+    """The pools of these queues are woken with all that their queues were sent; a queue of nobody is no mistake."""
+    policies = house.snapshot.policies
+    pools = {"media": PoolPolicy("media", ("video", "audio"), 0, 4, slots=1), "mail": PoolPolicy("mail", ("mail",), 0, 4, slots=1)}
+    house.snapshot = replace(house.snapshot, policies=replace(policies, pools=pools))
+    house.wake_tokens = ("producer-token",)
+
+    answer = house.post("/api/v1/wake", token="producer-token", json={"queues": {"video": 5, "audio": 7, "else\nwhere": 1}})
+
+    assert (answer.status_code, answer.json()["pools"], answer.json()["unknown"]) == (202, {"media": 12}, ["else where"])
+    (order,) = house.orders
+    assert (order.kind, order.pool, order.tasks, order.until) == (OrderKind.WAKE, "media", 12, order.at + WAKE_SECONDS)
+    assert house.post("/api/v1/wake", json={"queues": {"x": 1}}).json()["pools"] == {}
+    assert house.post("/api/v1/wake", token=None, json={"queues": {"video": 1}}).status_code == 401
+    assert house.post("/api/v1/wake", json={"queues": {}}).status_code == 400
+    assert len(house.orders) == 1
+
+
 def test_a_reload_is_kept_with_who_and_why(house: House) -> None:
     """It stands in the history like every order."""
     assert house.post("/-/reload", json={"why": "new limits", "by": "anna"}).status_code == 202

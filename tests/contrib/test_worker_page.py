@@ -211,7 +211,7 @@ def test_the_page_can_be_turned_off(value: str, told: str | None, workers: Worke
 
 def test_one_file_is_enough(tmp_path: Path) -> None:
     """Copied alone into an image it can be imported, and brings neither the daemon nor prometheus_client into a producer."""
-    (tmp_path / "worker_metrics.py").write_bytes((ROOT / "autoscaler/contrib/celery.py").read_bytes())
+    (tmp_path / "worker_metrics.py").write_bytes((ROOT / "autoscaler/contrib/celery/worker_page.py").read_bytes())
     code = "import sys, worker_metrics as m; m.serve_worker_metrics(); print({'autoscaler', 'prometheus_client'} & set(sys.modules))"
 
     said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30)

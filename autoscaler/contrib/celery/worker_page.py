@@ -1,7 +1,7 @@
 """A page on which a Celery worker tells how it is: what it runs, holds, has planned, and whether it is leaving.
 
 For the user's Celery app; it needs celery and prometheus_client and nothing of the daemon, so this one file can also be copied
-into an image (under another name than celery.py):
+into an image:
 
     from autoscaler.contrib.celery import serve_worker_metrics
     serve_worker_metrics(app)

@@ -1,0 +1,319 @@
+"""A publish tells the daemon, and is never the worse for it: real Celery, a stand-in for the daemon that does what it should not."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from celery import Celery, signals
+from kombu import Exchange, Queue
+from listener import Listener
+from live import ROOT, free_port, until
+
+from autoscaler.contrib.celery import wake, wake_on_publish
+
+Publish = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Pauses of a test's length, and no receiver that outlives its test."""
+    before = list(signals.after_task_publish.receivers)
+    monkeypatch.setattr(wake, "EVERY_SECONDS", 0.2)
+    monkeypatch.setattr(wake, "FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(wake, "LONGEST_PAUSE_SECONDS", 0.05)
+    yield
+    signals.after_task_publish.receivers[:] = before
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    """A daemon that listens."""
+    listener = Listener()
+    yield listener
+    listener.close()
+
+
+@pytest.fixture
+def app() -> Celery:
+    """A producer's app, with a broker in its own memory."""
+    media = Exchange("media", type="topic")
+    queues = [
+        Queue("celery"),
+        Queue("video", media, routing_key="media.video.#"),
+        Queue("audio", media, routing_key="media.*.sound"),
+        Queue("mail", Exchange("post", type="direct"), routing_key="letters"),
+        Queue("all", Exchange("news", type="fanout")),
+    ]
+    app = Celery("producer", broker="memory://", set_as_current=False)
+    app.conf.task_queues = queues
+    return app
+
+
+@pytest.fixture
+def publish(app: Celery) -> Publish:
+    """Send tasks, however."""
+
+    def send(count: int = 1, **way: str) -> None:
+        for _ in range(count):
+            app.send_task("work", **way)
+
+    return send
+
+
+def test_a_burst_is_told_in_few_words(app: Celery, publish: Publish, listener: Listener) -> None:
+    """The first task at once, the rest together, every one counted, with the token."""
+    wake_on_publish(app, listener.url + "/", token="s3cret")
+    publish()
+    until(lambda: listener.told == [{"celery": 1}])
+
+    publish(300)
+
+    until(lambda: listener.tasks == {"celery": 301})
+    assert len(listener.told) <= 4
+    assert (listener.paths[0], listener.bearers[0]) == ("/api/v1/wake", "Bearer s3cret")
+
+
+def test_a_quiet_queue_does_not_wait_for_a_busy_one(app: Celery, publish: Publish, listener: Listener, monkeypatch) -> None:
+    """How long ago another queue was told of is nothing to it."""
+    monkeypatch.setattr(wake, "EVERY_SECONDS", 600.0)
+    wake_on_publish(app, listener.url)
+    publish(queue="celery")
+    until(lambda: listener.told)
+    publish(queue="celery")
+
+    publish(queue="mail")
+
+    until(lambda: listener.tasks == {"celery": 2, "mail": 1})
+
+
+@pytest.mark.parametrize(
+    ("way", "queues"),
+    [
+        pytest.param({}, {"celery"}, id="default"),
+        pytest.param({"queue": "video"}, {"video"}, id="by queue"),
+        pytest.param({"queue": "new-one"}, {"new-one"}, id="a queue that the app has not declared"),
+        pytest.param({"exchange": "media", "routing_key": "media.video.sound"}, {"video", "audio"}, id="topic, two queues"),
+        pytest.param({"exchange": "media", "routing_key": "media.video"}, {"video"}, id="topic, no word for #"),
+        pytest.param({"exchange": "post", "routing_key": "letters"}, {"mail"}, id="direct exchange"),
+        pytest.param({"exchange": "news", "routing_key": "any"}, {"all"}, id="fanout"),
+        pytest.param({"exchange": "elsewhere", "routing_key": "far"}, {"far"}, id="an exchange that it does not know"),
+    ],
+)
+def test_queues_are_told_not_routes(app: Celery, way: dict[str, str], queues: set[str]) -> None:
+    """What Celery says of a publish is its exchange and routing key; the daemon knows queues."""
+    seen: list[tuple[str, str]] = []
+
+    def note(exchange: str, routing_key: str, **_: object) -> None:
+        seen.append((exchange, routing_key))
+
+    signals.after_task_publish.connect(note)
+    app.send_task("work", **way)
+
+    assert {found for each in seen for found in _told(app, *each)} == queues
+
+
+def _told(app: Celery, exchange: str, routing_key: str) -> set[str]:
+    waker = wake.Waker(app, wake.Door("http://127.0.0.1:1"))
+    waker._start = lambda: None
+    waker.note(exchange=exchange, routing_key=routing_key)
+    return set(waker._sent)
+
+
+def test_a_daemon_that_hangs_delays_nothing(app: Celery, publish: Publish, listener: Listener) -> None:
+    """While it sits on the first word a thousand publishes come and go."""
+    listener.gate.clear()
+    wake_on_publish(app, listener.url)
+    publish()
+    until(lambda: listener.told)
+
+    publish(1000)
+
+    assert listener.told == [{"celery": 1}]
+    listener.gate.set()
+    until(lambda: listener.tasks == {"celery": 1001})
+
+
+def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadline is over the whole word, not over each byte."""
+    monkeypatch.setattr(wake, "DEADLINE_SECONDS", 0.3)
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            with server.accept()[0] as line:
+                while not done.wait(0.05):
+                    line.send(b"H")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            assert wake.Door(f"http://127.0.0.1:{server.getsockname()[1]}").tell({"q": 1}) is wake.Answer.AWAY
+        finally:
+            done.set()
+            thread.join()
+
+
+def test_a_daemon_that_comes_later_is_told_all(app: Celery, publish: Publish, caplog: pytest.LogCaptureFixture) -> None:
+    """While it is away nothing fails and nothing is said."""
+    port = free_port()
+    wake_on_publish(app, f"http://127.0.0.1:{port}")
+    publish(5)
+    publish(2, queue="mail")
+
+    listener = Listener(port)
+    try:
+        until(lambda: listener.tasks == {"celery": 5, "mail": 2})
+    finally:
+        listener.close()
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+
+def test_trouble_of_the_daemon_is_waited_out(app: Celery, publish: Publish, listener: Listener, caplog: pytest.LogCaptureFixture) -> None:
+    """500: tried again until it is over, in silence."""
+    listener.status = 500
+    wake_on_publish(app, listener.url)
+    publish(3)
+    until(lambda: len(listener.paths) > 1)
+
+    listener.status = 202
+
+    until(lambda: listener.tasks == {"celery": 3})
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"), [(401, "give token_file"), (403, "set api.wake_token_file"), (404, "is this the autoscaler")]
+)
+def test_a_refusal_is_said_once(app: Celery, publish: Publish, listener: Listener, caplog, status: int, remedy: str) -> None:
+    """With what to do, and without the token."""
+    listener.status = status
+    wake_on_publish(app, listener.url, token="s3cret")
+    publish(3)
+    until(lambda: len(listener.paths) > 2)
+
+    (said,) = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert f"({status})" in said
+    assert remedy in said
+    assert "s3cret" not in said
+
+
+def test_the_token_file_is_read_each_time(app: Celery, publish: Publish, listener: Listener, tmp_path: Path) -> None:
+    """A token is changed without restarting the producers; of several lines the first is used."""
+    file = tmp_path / "token"
+    wake_on_publish(app, listener.url, token_file=str(file))
+    publish()
+    file.write_text("new\nold\n")
+
+    until(lambda: listener.bearers)
+    assert listener.bearers == ["Bearer new"]
+
+
+@pytest.mark.parametrize("url", ["autoscaler:8090", "redis://autoscaler", "http://user:s3cret@autoscaler", "http://a\r\nb"])
+def test_an_address_that_cannot_be_used_costs_the_wake(app: Celery, publish: Publish, url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """It is said at once, without the password that it may hold; the producer works."""
+    wake_on_publish(app, url)
+    publish()
+
+    assert "must be written like http://autoscaler:8090" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+def test_without_an_address_nothing_happens(app: Celery) -> None:
+    """So that a variable that is not set turns it off; and twice is the same as once."""
+    before = len(signals.after_task_publish.receivers)
+    wake_on_publish(app, "")
+    assert len(signals.after_task_publish.receivers) == before
+
+    wake_on_publish(app, "http://autoscaler:8090")
+    wake_on_publish(app, "http://autoscaler:8090")
+    assert len(signals.after_task_publish.receivers) == before + 1
+
+
+def test_made_up_names_do_not_fill_the_memory(app: Celery) -> None:
+    """A queue per user, and a daemon that is away for a week."""
+    waker = wake.Waker(app, wake.Door("http://127.0.0.1:1"))
+    waker._start = lambda: None
+    for number in range(3 * wake.MOST_QUEUES):
+        waker.note(exchange="", routing_key=f"reply-{number}")
+        waker.note(exchange=f"x{number}", routing_key="reply")
+
+    assert len(waker._sent) <= wake.MOST_QUEUES
+    assert len(waker._routes._known) <= wake.MOST_QUEUES
+
+
+# ---------------------------------------------------------------- processes that end and fork
+
+PRODUCER = """
+import os, sys, threading
+from celery import Celery, signals
+from autoscaler.contrib.celery import wake, wake_on_publish
+app = Celery("producer", broker="memory://")
+wake_on_publish(app, sys.argv[1])
+send = lambda queue: app.send_task("work", queue=queue)
+"""
+ENDS = (
+    PRODUCER
+    + """
+send("a"); send("a"); send("b")
+"""
+)
+FORKS = (
+    PRODUCER
+    + """
+(waker,) = [r.__self__ for _, r in signals.after_task_publish.receivers if isinstance(getattr(r, "__self__", None), wake.Waker)]
+send("parent")
+counting, over = threading.Event(), threading.Event()
+
+def count():
+    with waker._news:
+        counting.set()
+        over.wait()
+
+threading.Thread(target=count).start()
+counting.wait()
+child = os.fork()
+if not child:
+    send("child")
+    waker.close()
+    os._exit(0)
+over.set()
+assert os.waitpid(child, 0)[1] == 0
+"""
+)
+
+
+def run(script: str, url: str) -> None:
+    """A producer from its start to its end; a lock that never opens or an end that never comes fails here."""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script, url], cwd=ROOT, check=True, timeout=30)
+
+
+def test_the_last_word_is_told_at_the_end(listener: Listener) -> None:
+    """A script that publishes and is over right away has woken the pools, though the second word was not due."""
+    run(ENDS, listener.url)
+
+    assert listener.tasks == {"a": 2, "b": 1}
+
+
+def test_an_end_does_not_wait_for_a_daemon_that_hangs(listener: Listener) -> None:
+    """It has a second, and no more."""
+    listener.gate.clear()
+    run(ENDS, listener.url)
+
+
+def test_an_end_does_not_wait_for_a_daemon_that_is_away() -> None:
+    """Nothing is said either."""
+    run(ENDS, f"http://127.0.0.1:{free_port()}")
+
+
+def test_a_child_tells_for_itself(listener: Listener) -> None:
+    """Forked after the first publish, while another thread counts: with a thread and a lock of its own, and nothing is told twice."""
+    run(FORKS, listener.url)
+
+    assert listener.tasks == {"parent": 1, "child": 1}
