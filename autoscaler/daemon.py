@@ -24,12 +24,12 @@ from autoscaler.lock import StateLock
 from autoscaler.loop import Reporter, tick
 from autoscaler.model import Memory, Record
 from autoscaler.model.moment import shifted
+from autoscaler.policy.looks import at_rest, pauses
 from autoscaler.policy.memory import resume
 from autoscaler.report.journal import Journal
 from autoscaler.report.log import LogReporter, configure_logging
 from autoscaler.report.metrics import Metrics
 from autoscaler.report.snapshot import ConfigState, Snapshot
-from autoscaler.sources.broker import BrokerSource
 from autoscaler.sources.eyes import Eyes
 from autoscaler.sources.flower_tasks import RunningTasks
 from autoscaler.web.app import Doors, build_app
@@ -86,7 +86,7 @@ class Daemon:
         )
         self._hands = Hands(self._fleet, patience_seconds=patience_seconds(settings))
         self._configure_hands()
-        self._metrics = Metrics(lambda: self.snapshot, brokers=self._broker_names, commands=self._commands_sent)
+        self._metrics = Metrics(lambda: self.snapshot)
         self._reporters: tuple[Reporter, ...] = (self._journal.record, self._metrics.record, LogReporter(), self._desk.follow)
         app = build_app(self._doors())
         self._server = Server(app, settings.api.listen, leaving=app.state.stream.close)
@@ -133,15 +133,21 @@ class Daemon:
     def run(self, *, once: bool = False) -> int:
         """Tick until asked to stop; returns the exit code."""
         while True:
-            due = time.monotonic() + self.settings.interval
+            began = time.monotonic()
             self._one_tick()
             if self._bugs_in_a_row >= BUGS_IN_A_ROW_MAX:
                 self._log.critical("giving up after too many failed ticks: workers are left as they are", bugs=self._bugs)
                 return 1
             if once:
                 return 1 if self._bugs_in_a_row else 0
-            if not self.clock.wait(due):
+            if not self.clock.wait(began + self._interval()):
                 return 0
+
+    def _interval(self) -> float:
+        """Seconds from one tick to the next: `idle_interval`, where one is given, while every pool is idle."""
+        idle, policies = self.settings.idle_interval, self.snapshot.policies
+        resting = idle is not None and self._record is not None and not self._bugs and at_rest(policies, self._record)
+        return max(self.settings.interval, idle) if resting and idle else self.settings.interval
 
     def _one_tick(self) -> None:
         began = time.monotonic()
@@ -149,7 +155,9 @@ class Daemon:
             self._take_up(self._file.refresh())
             self._follow_clock(self.clock.jumped())
             now = self.clock.now()
-            record, memory = tick(self.settings.policies(now), self._memory, EyesWithOrders(self._eyes, self._desk), self._hands, now)
+            policies = self.settings.policies(now)
+            self._eyes.rest(pauses(policies, self._memory, self._record, self._desk.standing, now))
+            record, memory = tick(policies, self._memory, EyesWithOrders(self._eyes, self._desk), self._hands, now)
             self._record, self._memory = record, memory
             self._bugs, self._bugs_in_a_row = (), 0
         except Exception as bug:  # a bug of ours must not stop the loop: acting stops for this tick, the workers stay
@@ -224,13 +232,6 @@ class Daemon:
         decided = self._record.decision.brokers.active if self._record else ""
         return decided or (home.name if home else None)
 
-    def _broker_names(self) -> tuple[str, ...]:
-        return tuple(broker.name for broker in self.settings.brokers)
-
-    def _commands_sent(self) -> dict[str, int]:
-        """Commands that this process has sent to each broker."""
-        return {s.name.removeprefix("broker:"): s.commands_sent for s in self._sources if isinstance(s, BrokerSource)}
-
     def _snapshot(self, tick_seconds: float) -> Snapshot:
         return Snapshot(
             started_at=self._started_at,
@@ -251,7 +252,7 @@ class Daemon:
     def alive(self) -> tuple[bool, str]:
         """Whether the loop still ticks; never depends on Flower, the broker or the engine."""
         late = time.monotonic() - self._last_tick
-        limit = 3 * self.settings.interval + 10.0
+        limit = 3 * max(self.settings.interval, self.settings.idle_interval or 0.0) + 10.0
         return late <= limit, f"the last tick ended {late:.1f} s ago" + ("" if late <= limit else f", more than {limit:.0f} s")
 
     # ------------------------------------------------------------ shutdown

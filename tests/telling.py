@@ -30,9 +30,12 @@ from autoscaler.model import (
     Step,
     Unknown,
 )
+from autoscaler.model.spending import Account, Budget, Meter, Period, Usage
 from autoscaler.report.snapshot import ConfigState, Snapshot
 
 NOW = 1_800_000_000.0
+"""A Friday morning, 2027-01-15 08:00 UTC."""
+BROKERS = ("primary", "fallback")
 UNSEEN = Unknown("Flower does not list it", "flower")
 
 
@@ -92,7 +95,7 @@ def a_record(
 def a_snapshot(record: Record | None = None, *pools: str, **changes) -> Snapshot:
     """What readers get after this record; the pools of the record are configured unless others are named."""
     names = pools or (tuple(p.pool for p in record.decision.pools) if record else ("browser",))
-    policies = Policies("a", 2.0, 20, {n: PoolPolicy(n, (n,), 0, 10, slots=4) for n in names}, "0123456789ab")
+    policies = Policies("a", 2.0, 20, {n: PoolPolicy(n, (n,), 0, 10, slots=4) for n in names}, "0123456789ab", BROKERS)
     made = Snapshot(NOW - 3600, policies, ConfigState("0123456789ab", NOW - 3600), Memory(), record, tick_seconds=0.05)
     return replace(made, **changes)
 
@@ -108,6 +111,17 @@ def a_failover(record: Record | None = None, *, just_now: bool = True) -> Record
     }
     tracks = {"primary": BrokerTrack(failed=1), "fallback": BrokerTrack(answered=9, up_since=NOW - 99)}
     choice = BrokerChoice("fallback", f"primary is left: {spent}", "primary" if just_now else "fallback", tracks)
-    return replace(
-        made, observation=replace(made.observation, brokers=brokers), decision=replace(made.decision, brokers=choice)
-    )
+    decision = replace(made.decision, brokers=choice, books={"primary": AN_ACCOUNT})
+    return replace(made, observation=replace(made.observation, brokers=brokers), decision=decision)
+
+
+AN_ACCOUNT = Account(Budget(10_000, "day"), used=8_400.0, projected=12_600.0, ends_at=NOW + 57_600.0, runs_out_at=NOW + 22_000.0, stage=0.8)
+
+
+def a_meter(**changes) -> Meter:
+    """The meter of a broker that has served 8,400 commands today and 60,000 this month."""
+    day = Period("2027-01-15", Usage(autoscaler=400.0, flower=2_000.0, idle=4_000.0, busy=1_000.0, unexplained=1_000.0), saved=30_000.0)
+    month = Period("2027-01", Usage(autoscaler=10_000.0, idle=40_000.0, unexplained=10_000.0), saved=900_000.0)
+    ever = Usage(autoscaler=42.0, idle=77_000.0)
+    made = Meter(NOW, sent=42, day=day, month=month, ever=ever, per_second=Usage(autoscaler=0.5), pace=(6_048.0, 86_400.0))
+    return replace(made, **changes)

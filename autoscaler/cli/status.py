@@ -62,7 +62,7 @@ def _look(url: str) -> RenderableType:
 
 
 def view(status: dict[str, Any]) -> RenderableType:
-    """The status: what all is about in one line, what is wrong, the pools, what was ordered."""
+    """The status: what all is about in one line, what is wrong, the pools, what was ordered, and what the brokers cost."""
     from rich.console import Group
     from rich.text import Text
 
@@ -70,7 +70,8 @@ def view(status: dict[str, Any]) -> RenderableType:
     lines += [Text("dry run: nothing is changed", style="yellow")] if status["dry_run"] else []
     lines += [Text(f"! {text}", style="red") for text in status["trouble"]]
     orders = [Text(f"{pool['pool']}: {order(told, status['now'])}", style="cyan") for pool in status["pools"] for told in pool["orders"]]
-    return Group(*lines, _table(status["pools"]), *orders)
+    costs = [Text(words, style="dim") for broker in status.get("brokers", []) for words in broker["words"]]
+    return Group(*lines, _table(status["pools"]), *orders, *costs)
 
 
 def headline(status: dict[str, Any]) -> str:

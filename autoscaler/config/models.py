@@ -15,6 +15,7 @@ from autoscaler.config.part import Name, Part
 from autoscaler.config.pools import PoolSettings
 from autoscaler.config.units import AutoDuration, Duration, Flag, Whole, whole, within
 from autoscaler.model import Policies
+from autoscaler.model.spending import Budget
 
 __all__ = ["ApiSettings", "BrokerSettings", "FleetSettings", "FlowerSettings", "LogSettings", "PoolSettings", "Settings"]
 
@@ -29,7 +30,8 @@ class Settings(Part):
     interval: Annotated[Duration, within("100ms", "5m")] = Field(2.0, examples=["2s"])
     """How often to look and decide."""
     idle_interval: AutoDuration = Field(None, examples=["auto"])
-    """The same while every pool is idle: `auto` is as `interval`, or as slow as a broker's budget asks. A wake cuts it short."""
+    """The same while every pool is idle. `auto`: as `interval`, but a broker with a `budget` is looked at only as often as that allows.
+    A wake cuts it short."""
     dry_run: Flag = Field(False, examples=[True])
     """Decide and report, but change nothing."""
     max_replicas: Whole = Field(20, ge=0, examples=[20])
@@ -85,5 +87,14 @@ class Settings(Part):
     def policies(self, now: float) -> Policies:
         """The part that decisions are made with, with the schedules that hold now."""
         pools = {name: pool.policy(name, now, self.visibility_timeout) for name, pool in self.pools.items()}
-        brokers = tuple(broker.name for broker in self.usable_brokers)
-        return Policies(self.instance, self.interval, self.max_replicas, pools, self.hash, brokers)
+        return Policies(
+            self.instance,
+            self.interval,
+            self.max_replicas,
+            pools,
+            self.hash,
+            brokers=tuple(b.name for b in self.usable_brokers),
+            budgets={b.name: Budget(b.budget.commands, b.budget.period, b.on_exhausted == "stop") for b in self.usable_brokers if b.budget},
+            wakes=bool(self.api.wake_tokens),
+            idle_interval_seconds=self.idle_interval,
+        )

@@ -137,7 +137,11 @@ class BrokerSettings(Part):
     url_file: str | None = Field(None, examples=["/run/secrets/redis_url"])
     """File that holds the address; read again when it changes."""
     budget: BudgetText | None = Field(None, examples=["500000/month"])
-    """Commands that the whole fleet may use on this broker, per `day` or `month`."""
+    """Commands that the whole fleet may use on this broker, per `day` or `month` (of UTC). To keep within it the daemon looks more
+    rarely while nothing is to do, and idle workers leave sooner; it warns at 50, 80 and 95 %. Work is done all the same."""
+    on_exhausted: Literal["continue", "stop"] = Field("continue", examples=["stop"])
+    """What becomes of work when the budget is used up: `continue` does it, `stop` drains the workers of this broker, `replicas.min`
+    included, and starts none until the next period."""
     enabled: Flag = Field(True, examples=["${REDIS_FALLBACK_ENABLED:-false}"])
     """`false` turns this broker off without removing it."""
     timeout: Duration = Field(5.0, examples=["5s"])

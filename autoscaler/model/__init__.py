@@ -6,7 +6,7 @@ durations are seconds; counts are whole numbers. What could not be seen is a typ
 
 from __future__ import annotations
 
-from autoscaler.model.brokers import HOME, BrokerChoice, BrokerTrack, lane_key
+from autoscaler.model.brokers import HOME, BrokerChoice, BrokerTrack, lane_key, lane_of
 from autoscaler.model.failure import Failure
 from autoscaler.model.health import Health
 from autoscaler.model.lifecycle import Event, Phase
@@ -79,4 +79,5 @@ __all__ = [
     "Unknown",
     "WorkerSight",
     "lane_key",
+    "lane_of",
 ]

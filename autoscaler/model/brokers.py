@@ -24,6 +24,11 @@ def lane_key(pool: str, broker: str) -> str:
     return f"{pool}@{broker}" if broker else pool
 
 
+def lane_of(broker: str, brokers: tuple[str, ...]) -> str:
+    """The lane of a broker by its rank: the first one's is home."""
+    return broker if broker and broker in brokers[1:] else HOME
+
+
 @dataclass(frozen=True, slots=True)
 class BrokerTrack:
     """How one broker has answered lately; only looks that ended count."""

@@ -9,6 +9,7 @@ from autoscaler.model.lifecycle import Phase
 from autoscaler.model.moment import Moment
 from autoscaler.model.orders import Order
 from autoscaler.model.sight import Container, QueueSight
+from autoscaler.model.spending import FREE, Purse
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,8 @@ class PoolView:
     """False: the containers themselves could not be listed, so nothing may be done."""
     orders: tuple[Order, ...] = ()
     """What was ordered about this pool and is in force now."""
+    purse: Purse = FREE
+    """What the budget of its broker asks."""
     refused: str = ""
     """Why its broker turns away whoever comes, in words; empty where it does not."""
 

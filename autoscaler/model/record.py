@@ -12,6 +12,7 @@ from autoscaler.model.health import Health
 from autoscaler.model.moment import Moment
 from autoscaler.model.pool import Flow, PoolView
 from autoscaler.model.sight import Observation
+from autoscaler.model.spending import Account, Meter
 
 
 class ActionKind(StrEnum):
@@ -91,6 +92,8 @@ class Decision:
     at: float
     pools: tuple[PoolDecision, ...]
     brokers: BrokerChoice = NO_BROKER
+    books: Mapping[str, Account] = field(default_factory=dict)
+    """How the budget of each broker that has one stood when this was decided."""
 
     @property
     def lanes(self) -> tuple[PoolDecision, ...]:
@@ -229,6 +232,8 @@ class PoolMemory:
     """(waiting, unacknowledged) tasks of the last look; None where a queue could not be seen."""
     untouched_since: Moment | None = None
     """Since when nobody was seen to take a task from the pool's queues; None while they cannot be seen."""
+    woken_at: Moment | None = None
+    """When a wake for this pool last stood."""
 
 
 NOTHING_REMEMBERED = PoolMemory()
@@ -242,6 +247,8 @@ class Memory:
     """By lane."""
     active_broker: str = ""
     brokers: Mapping[str, BrokerTrack] = field(default_factory=dict)
+    meters: Mapping[str, Meter] = field(default_factory=dict)
+    """What each broker was used for."""
 
     def of(self, pool: str) -> PoolMemory:
         """The memory of one pool, empty when it is new."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 from autoscaler.model.health import Health
 from autoscaler.model.orders import Orders
 from autoscaler.model.readings import Reading, Unknown
+from autoscaler.model.spending import Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ class SourceSight:
     seconds: float
     at: float
     """When the newest answer that is used was asked for."""
+    asked: bool = True
+    """False: left alone in this look, to spare a metered broker a command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,8 @@ class BrokerSight:
     queues: Mapping[str, QueueSight]
     commands_sent: int = 0
     """Commands that this process has sent to it since its start."""
+    served: Served | None = None
+    """Its own counter, where it has one that we may read, as last read."""
 
 
 @dataclass(frozen=True, slots=True)

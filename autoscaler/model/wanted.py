@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from autoscaler.model.brokers import HOME, lane_key
+from autoscaler.model.spending import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +104,9 @@ class Policies:
     config_hash: str = ""
     brokers: tuple[str, ...] = ()
     """The usable brokers by rank; workers are started for the first that serves."""
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
+    """Commands that may be used, of the brokers that count them."""
+    wakes: bool = False
+    """Producers have a token to wake pools with."""
+    idle_interval_seconds: float | None = None
+    """How often to look while every pool is idle; None: as often as ever, or as a budget asks."""

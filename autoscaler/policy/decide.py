@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autoscaler.model import Decision, Memory, Observation, Policies, PoolDecision, PoolMemory, PoolPolicy, PoolView, Step
-from autoscaler.policy import pace, rolling, rules, stabilization, steering
+from autoscaler.policy import pace, rolling, rules, stabilization, steering, thrift
+from autoscaler.policy.allowance import accounts, purses
 from autoscaler.policy.budget import share
 from autoscaler.policy.demand import demand
 from autoscaler.policy.failover import choose
@@ -21,6 +22,7 @@ from autoscaler.policy.selection import actions
 RULES: tuple[Callable[[Proposal], Step | None], ...] = (
     rules.blindness,
     stabilization.stabilization,
+    thrift.thrift,
     pace.max_step,
     rules.cooldown,
     steering.pause,
@@ -28,6 +30,7 @@ RULES: tuple[Callable[[Proposal], Step | None], ...] = (
     rules.refusal,
     rules.backoff,
     rules.bounds,
+    thrift.spent,
     rolling.rolling,
 )
 """What happens to a recommendation, in this order. Before it: demand, activation, wake; after it: the cap over all pools."""
@@ -35,13 +38,14 @@ RULES: tuple[Callable[[Proposal], Step | None], ...] = (
 
 def decide(policies: Policies, seen: Observation, memory: Memory, now: float) -> Decision:
     """What every pool should have, step by step, and the actions that lead there."""
-    look = census(seen, policies.brokers)
+    books = accounts(policies.budgets, memory.meters, now)
+    look = census(seen, policies.brokers, purses(policies.brokers, books, memory.meters))
     choice = choose(policies.brokers, seen.brokers, memory, now)
     parts = lanes(policies, choice, look, memory)
     proposals = tuple([propose(lane, look, memory.of(lane.key), now, policies.interval_seconds) for lane in parts])
     granted = share(share_lanes(proposals), policies.max_replicas)
     decided = [settle(proposal, policies.instance) for proposal in granted]
-    return Decision(now, joined(decided, policies.brokers), choice)
+    return Decision(now, joined(decided, policies.brokers), choice, books)
 
 
 def propose(policy: PoolPolicy, look: Census, memory: PoolMemory, now: float, interval_seconds: float) -> Proposal:

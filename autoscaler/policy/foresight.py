@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from autoscaler.model import BrokerSight, Health, Known, Memory, Observation, OrderKind, Policies, PoolPolicy, QueueSight
+from autoscaler.model import BrokerSight, Health, Known, Memory, Observation, OrderKind, Policies, PoolPolicy, QueueSight, lane_of
 from autoscaler.policy.decide import propose
-from autoscaler.policy.lanes import lane_of
 from autoscaler.policy.replicas import Census, census, depths
 from autoscaler.policy.steering import told
 

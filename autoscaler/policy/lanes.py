@@ -12,7 +12,6 @@ from dataclasses import replace
 from itertools import groupby
 
 from autoscaler.model import (
-    HOME,
     BrokerChoice,
     Known,
     Memory,
@@ -22,6 +21,7 @@ from autoscaler.model import (
     PoolView,
     QueueSight,
     Reading,
+    lane_of,
 )
 from autoscaler.policy.reasons import Reason
 from autoscaler.policy.replicas import Census, depths
@@ -42,11 +42,6 @@ def _of_pool(policy: PoolPolicy, brokers: tuple[str, ...], choice: BrokerChoice,
         lane = replace(policy, broker=lane_of(name, brokers), standing=True, replicas_min=0, spare=0, schedule="")
         if name != choice.active and _is_needed(lane, look, memory):
             yield lane
-
-
-def lane_of(broker: str, brokers: tuple[str, ...]) -> str:
-    """The lane of a broker by its rank: the first one's is home."""
-    return broker if broker and broker in brokers[1:] else HOME
 
 
 def _is_needed(lane: PoolPolicy, look: Census, memory: Memory) -> bool:

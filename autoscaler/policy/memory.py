@@ -16,6 +16,7 @@ from autoscaler.model import (
     Drain,
     Known,
     Memory,
+    OrderKind,
     Outcome,
     Phase,
     PoolDecision,
@@ -26,6 +27,7 @@ from autoscaler.model import (
 )
 from autoscaler.policy.drains import followed, signalled
 from autoscaler.policy.failures import trouble_after
+from autoscaler.policy.meter import meters
 from autoscaler.policy.pace import begun, changes_after
 from autoscaler.policy.replicas import UNSEEN_START_SECONDS, broker_of
 from autoscaler.policy.selection import drain_of
@@ -38,7 +40,7 @@ def remember(memory: Memory, record: Record) -> Memory:
     """The memory after this record; pools that have neither policy nor workers are forgotten."""
     seen, choice = record.observation, record.decision.brokers
     pools = {d.key: _pool(memory.of(d.key), d, _of_lane(record, d), broker_of(seen, d.broker), record.at) for d in record.decision.lanes}
-    return Memory(pools, choice.active, choice.tracks)
+    return Memory(pools, choice.active, choice.tracks, meters(memory, record))
 
 
 def resume(memory: Memory) -> Memory:
@@ -48,7 +50,8 @@ def resume(memory: Memory) -> Memory:
     and are not in the list by now died with the daemon that ordered them: they are not waited for. What happened to queues and
     workers meanwhile was not seen, so it proves nothing.
     """
-    return replace(memory, pools={lane: _resumed(pool) for lane, pool in memory.pools.items()})
+    counted = {name: replace(meter, at=None, sent=0, whole=False) for name, meter in memory.meters.items()}
+    return replace(memory, pools={lane: _resumed(pool) for lane, pool in memory.pools.items()}, meters=counted)
 
 
 def _resumed(pool: PoolMemory) -> PoolMemory:
@@ -104,6 +107,7 @@ def _pool(
         unheard=tuple([(r.name, r.unheard_seconds) for r in view.replicas if r.unheard_seconds]),
         depth=depth,
         untouched_since=untouched_since(old, depth, now),
+        woken_at=now if any(o.kind is OrderKind.WAKE for o in view.orders) else old.woken_at,
     )
 
 

@@ -43,6 +43,8 @@ class Reason(StrEnum):
     POOL_REMOVED = "PoolRemoved"
     ROLLING = "Rolling"
     BROKER_REFUSES = "BrokerRefuses"
+    BUDGET_THIN = "BudgetThin"
+    BUDGET_SPENT = "BudgetSpent"
 
 
 MEANING: dict[Reason, str] = {
@@ -78,4 +80,6 @@ MEANING: dict[Reason, str] = {
     Reason.POOL_REMOVED: "The pool, or the broker that its workers serve, no longer stands in the configuration: they are drained.",
     Reason.ROLLING: "Workers were started from an earlier spec or image: they are replaced, a new one first, then an old one drained.",
     Reason.BROKER_REFUSES: "The broker turns everybody away (quota, login, memory, read-only, loading), so no worker is started for it.",
+    Reason.BUDGET_THIN: "The broker's `budget` would not last, so workers that only wait for work leave before their window ends.",
+    Reason.BUDGET_SPENT: "The broker's `budget` is used up and `on_exhausted` is `stop`: nothing is started until the next period.",
 }

@@ -35,6 +35,7 @@ from autoscaler.model import (
 )
 from autoscaler.model.lifecycle import Event, after
 from autoscaler.policy.drains import defies
+from autoscaler.model.spending import FREE, Purse
 from autoscaler.policy.fewer import account_of
 from autoscaler.policy.flow import measure, oldest_wait_seconds
 from autoscaler.policy.starts import Ear, ear
@@ -44,6 +45,7 @@ T = TypeVar("T")
 
 SILENCE_SECONDS = 10.0
 """How long a ready replica may be said to be offline before it counts as lost: a busy host misses heartbeats."""
+NO_PURSES: Mapping[str, Purse] = {}
 UNSEEN_START_SECONDS = 60.0
 """How long an ordered start may stay out of the list of containers before it is forgotten."""
 
@@ -68,9 +70,11 @@ class Census:
     """Sources that answered."""
     hears_ours: bool
     """Whether some worker of ours is heard in this look."""
+    purses: Mapping[str, Purse]
+    """What a budget of commands asks of a lane."""
 
 
-def census(seen: Observation, brokers: tuple[str, ...] = ()) -> Census:
+def census(seen: Observation, brokers: tuple[str, ...] = (), purses: Mapping[str, Purse] = NO_PURSES) -> Census:
     """Sort one look by lane; a stale list of containers is shown, and `fleet_seen` keeps hands off it.
 
     At home are those of the first broker, and those that were started without a word of one.
@@ -88,6 +92,7 @@ def census(seen: Observation, brokers: tuple[str, ...] = ()) -> Census:
         foreign=held(others),
         hearing=frozenset(s.name for s in seen.sources if s.up),
         hears_ours=any(isinstance(w.online, Known) and w.online.value and w.name in ours for w in seen.workers.values()),
+        purses=purses,
     )
 
 
@@ -128,6 +133,7 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float, i
         due_in_seconds=times[0] - now if times else None,
         fleet_seen=isinstance(seen.containers, Known),
         refused=_refused(seen, policy.broker),
+        purse=all_seen.purses.get(policy.broker, FREE),
         orders=orders,
     )
 

@@ -7,12 +7,13 @@ nothing is left behind by a pool that is gone, and what nobody could see has no 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from autoscaler import __version__
 from autoscaler.model import Known, OrderKind, Phase, PoolDecision, PoolPolicy, SourceSight
+from autoscaler.model.spending import SENDERS, Meter
 from autoscaler.report.sentence import LIMITS, limits
 from autoscaler.report.series import Family, label_text, number
 from autoscaler.report.snapshot import Snapshot
@@ -35,13 +36,15 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "source_up": ("1 while a source answers.", ("source",)),
     "broker_up": ("1 while a broker that is read directly answers.", ("broker",)),
     "broker_active": ("1 for the broker that workers are started for.", ("broker",)),
+    "broker_commands_per_second": ("Commands per second that a broker gets now, by whom; all but our own are estimates.", ("broker", "by")),
+    "broker_budget_used_ratio": ("Share of a broker's budget that is used in this period; absent without a budget.", ("broker",)),
     "config_last_reload_successful": ("1 while the newest config.yaml is in force, 0 while it is refused.", ()),
     "config_last_reload_success_timestamp_seconds": ("When the configuration in force was loaded.", ()),
     "config_info": ("The configuration in force, by the first digits of its SHA-256.", ("hash",)),
     "build_info": ("The version that runs.", ("version", "python_version")),
 }
 COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "broker_commands": ("Commands sent to a broker, by whom.", ("broker", "by")),
+    "broker_commands": ("Commands that a broker got, by whom; all but ours are estimates that add up to its own count.", ("broker", "by")),
     "journal_write_errors": ("Rows that could not be written to the journal.", ()),
 }
 PREFIX = "autoscaler_"
@@ -50,23 +53,16 @@ PREFIX = "autoscaler_"
 class Gauges:
     """All gauges of one snapshot, and the counters that others keep."""
 
-    def __init__(
-        self,
-        snapshot: Callable[[], Snapshot | None],
-        brokers: Callable[[], Iterable[str]],
-        commands: Callable[[], Mapping[str, int]],
-    ) -> None:
-        self._snapshot, self._brokers, self._commands = snapshot, brokers, commands
+    def __init__(self, snapshot: Callable[[], Snapshot | None]) -> None:
+        self._snapshot = snapshot
 
     def families(self) -> Iterator[Family]:
         """The families in the order of the tables above, also those that have no sample now."""
         sheet = _Sheet()
         sheet.put("build_info", 1, __version__, platform.python_version())
-        for broker, sent in self._commands().items():
-            sheet.put("broker_commands", sent, broker, "autoscaler")
         if snapshot := self._snapshot():
             _of_daemon(sheet, snapshot)
-            _of_brokers(sheet, snapshot, tuple(self._brokers()))
+            _of_brokers(sheet, snapshot)
             for policy in snapshot.policies.pools.values():
                 _of_policy(sheet, policy)
             for pool in snapshot.record.decision.pools if snapshot.record else ():
@@ -122,12 +118,19 @@ def _of_daemon(sheet: _Sheet, snapshot: Snapshot) -> None:
             sheet.put("source_up", source.up, source.name)
 
 
-def _of_brokers(sheet: _Sheet, snapshot: Snapshot, names: tuple[str, ...]) -> None:
+def _of_brokers(sheet: _Sheet, snapshot: Snapshot) -> None:
     sources = snapshot.record.observation.sources if snapshot.record else ()
-    for name in dict.fromkeys((*names, *([snapshot.active_broker] if snapshot.active_broker else []))):
+    books = snapshot.record.decision.books if snapshot.record else {}
+    for name in snapshot.policies.brokers:
         sheet.put("broker_active", name == snapshot.active_broker, name)
         if sight := broker_sight(sources, name):
             sheet.put("broker_up", sight.up, name)
+        if account := books.get(name):
+            sheet.put("broker_budget_used_ratio", account.ratio, name)
+        meter = snapshot.memory.meters.get(name, Meter())
+        for sender in SENDERS:
+            sheet.put("broker_commands", getattr(meter.ever, sender), name, sender)
+            sheet.put("broker_commands_per_second", getattr(meter.per_second, sender), name, sender)
 
 
 def broker_sight(sources: tuple[SourceSight, ...], broker: str) -> SourceSight | None:

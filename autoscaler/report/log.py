@@ -20,6 +20,8 @@ from structlog.stdlib import ProcessorFormatter
 from autoscaler.config.models import LogSettings
 from autoscaler.model import ActionKind, Exit, Memory, Outcome, PoolDecision, Record, Result, SourceSight
 from autoscaler.policy.drains import ailments
+from autoscaler.model.spending import Account
+from autoscaler.report.brokers import standing
 from autoscaler.report.outlet import Outlet
 from autoscaler.report.redact import redactor
 from autoscaler.report.sentence import why
@@ -132,6 +134,8 @@ class LogReporter:
         self._said: dict[str, tuple[Any, ...]] = {}
         self._up: dict[str, bool] = {}
         self._ailing: frozenset[tuple[str, str]] = frozenset()
+        self._stages: dict[str, tuple[float, float]] = {}
+        """Of each broker: when its budget's period ends, and the share that was told last."""
         self._leaving: frozenset[str] = frozenset()
         """Replicas that were being drained after the record before: an end may be told when its drain is forgotten."""
 
@@ -145,6 +149,8 @@ class LogReporter:
         if choice.is_failover:
             self._log.warning("broker_changed", broker=choice.active, before=choice.before, why=choice.why)
         self._tell_ailing(record, memory)
+        for name, account in record.decision.books.items():
+            self._tell_budget(name, account, record.at)
         for pool in record.decision.pools:
             self._tell_pool(pool, [o for o in record.outcomes if o.action.pool == pool.pool], record.at)
         for outcome in record.outcomes:
@@ -171,6 +177,13 @@ class LogReporter:
         for pool, ailing in (found[new] for new in found.keys() - self._ailing):
             self._log.warning("drain_ailing", pool=pool, replica=ailing.replica, ailment=str(ailing.ailment), detail=ailing.words)
         self._ailing = frozenset(found)
+
+    def _tell_budget(self, broker: str, account: Account, now: float) -> None:
+        """Once for each share of the budget that is reached in a period."""
+        ends, told = self._stages.get(broker, (account.ends_at, 0.0))
+        self._stages[broker] = (account.ends_at, account.stage)
+        if account.stage > (told if ends == account.ends_at else 0.0):
+            self._log.warning("budget", broker=broker, why=standing(account, now), used=round(account.used))
 
     def _tell_pool(self, pool: PoolDecision, outcomes: list[Outcome], now: float) -> None:
         ended = [o for o in outcomes if o.result is not Result.PENDING]

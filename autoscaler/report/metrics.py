@@ -8,7 +8,7 @@ from the configuration or from enumerations, so that nobody outside can grow thi
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from itertools import product
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
@@ -47,21 +47,14 @@ Children = tuple[tuple[Counter | Histogram, tuple[tuple[str, ...], ...]], ...]
 class Metrics:
     """Everything on the /metrics page, in a registry of its own."""
 
-    def __init__(
-        self,
-        snapshot: Callable[[], Snapshot | None],
-        *,
-        brokers: Callable[[], Iterable[str]] = tuple,
-        commands: Callable[[], Mapping[str, int]] = dict,
-    ) -> None:
-        """`brokers` names the configured brokers, `commands` tells how many commands this process has sent to each."""
+    def __init__(self, snapshot: Callable[[], Snapshot | None]) -> None:
         self._snapshot = snapshot
         self._lessons = Lessons()
         self._lock = threading.Lock()
         self._pools: set[str] = set()
         self._sources: set[str] = set()
         self._routes: set[str] = set()
-        self._gauges = Gauges(snapshot, brokers, commands)
+        self._gauges = Gauges(snapshot)
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
         PlatformCollector(registry=self._process)
@@ -154,7 +147,7 @@ class Metrics:
         _forget(self._of_source, self._sources - names)
         _expect(self._of_source, names - self._sources)
         self._sources = names
-        for sight in sights:
+        for sight in [sight for sight in sights if sight.asked]:
             self._looks.labels(sight.name, LOOKS[0] if sight.up else LOOKS[1]).inc()
             self._look.labels(sight.name).observe(sight.seconds)
 

@@ -32,6 +32,11 @@ class KombuBroker:
         self._connection: Any = None
         self._thread: threading.Thread | None = None
 
+    @property
+    def place(self) -> str:
+        """Which broker."""
+        return f"broker {self._settings.name}"
+
     async def read(self, queues: Sequence[str]) -> Sight:
         """Waiting messages of each of these queues."""
         if self._thread is not None and self._thread.is_alive():
@@ -40,6 +45,9 @@ class KombuBroker:
         self._thread = threading.Thread(target=_run, args=(answer, lambda: self._read(queues)), name="kombu", daemon=True)
         self._thread.start()
         return await asyncio.wrap_future(answer)
+
+    async def state(self) -> None:
+        """Such a broker says nothing of its use."""
 
     async def close(self) -> None:
         """Let go of the connection; a socket that hangs is left to its thread."""
@@ -98,7 +106,7 @@ class KombuBroker:
         return connection
 
     def _in_words(self, error: Exception) -> SourceUnreachable | AnswerUnusable:
-        who = f"broker {self._settings.name}"
+        who = self.place
         if _code(error) == ACCESS_REFUSED:
             text = f"{who} refuses the login or the virtual host: check user, password and path in its url"
             return AnswerUnusable(text, kind=Health.AUTH)

@@ -17,6 +17,7 @@ import redis.exceptions as trouble
 from autoscaler.config.models import BrokerSettings
 from autoscaler.sources import broker_unacked
 from autoscaler.sources.broker_due import due_at, due_times
+from autoscaler.sources.broker_state import State, state_of
 from autoscaler.sources.broker_unacked import Binding
 from autoscaler.sources.redis_line import RedisLine, good
 from autoscaler.sources.sight import Sight
@@ -45,9 +46,18 @@ class RedisBroker:
         """Commands sent since the start, those of connecting included."""
         return self._line.commands_sent
 
+    @property
+    def place(self) -> str:
+        """Which broker and where."""
+        return self._line.place
+
     async def read(self, queues: Sequence[str]) -> Sight:
         """Waiting and unacknowledged messages of each of these queues."""
         return await self._line.hold(lambda: self._read(queues))
+
+    async def state(self) -> State | None:
+        """What it says of itself; None where our user may not ask."""
+        return await self._line.hold(self._state)
 
     async def close(self) -> None:
         """Drop the connection; the next look makes another."""
@@ -81,6 +91,13 @@ class RedisBroker:
             parts = await self._line.ask(*(("LRANGE", key, 0, PEEKED_AT - 1) for key in lists[queue]))
             found[queue] = due_times(message for part in parts if isinstance(part, list) for message in part)
         return found
+
+    async def _state(self) -> State | None:
+        (answer,) = await self._line.ask(("INFO",))
+        if isinstance(answer, trouble.NoPermissionError):
+            return None
+        (text,) = good([answer])
+        return state_of(text if isinstance(text, bytes) else str(text).encode())
 
     async def _prioritized(self, keys: Sequence[str]) -> dict[str, Any]:
         """Lengths of the lists of other priorities: mostly there are none, and one command says so."""

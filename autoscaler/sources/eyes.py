@@ -64,6 +64,7 @@ class Eyes:
         self._births = Births()
         self._watches: dict[Source, _Watch[Sight]] = {}
         self._seers = _SourceThread()
+        self._pauses: Mapping[str, float] = {}
         self.configure(sources, depth_from=depth_from, max_age_seconds=max_age_seconds, patience_seconds=patience_seconds)
 
     def configure(self, sources: Sequence[Source], *, depth_from: DepthFrom, max_age_seconds: float, patience_seconds: float) -> None:
@@ -79,12 +80,17 @@ class Eyes:
         self._max_age = max_age_seconds
         self._patience = patience_seconds
 
+    def rest(self, pauses: Mapping[str, float]) -> None:
+        """From the next look on leave these brokers alone for so many seconds after each question; their last answers stand."""
+        self._pauses = pauses
+
     def look(self, policies: Policies, now: float) -> Observation:
         """Ask everybody who is not still being asked, wait at most the patience, and put together what is there."""
         wanted = Wanted(now, _queues(policies), self._running())
         self._fleet.ask(now, partial(_in_thread, self._list_containers))
         for source, watch in self._watches.items():
-            watch.ask(now, partial(self._begin, source, wanted))
+            pause = self._pauses.get(source.broker, 0.0) if isinstance(source, Broker) else 0.0
+            watch.ask(now, partial(self._begin, source, wanted), pause)
         watches: list[_Watch[Any]] = [*self._watches.values(), self._fleet]
         wait([watch.flight.future for watch in watches if watch.flight], timeout=self._patience)
         for watch in watches:
@@ -123,8 +129,9 @@ class Eyes:
                 there = queues if not found else merge(
                     wanted.queues, told, depth_from="broker", now=wanted.now, max_age_seconds=self._max_age
                 )[0]  # fmt: skip
+                served = watch.answer.value.served if watch.answer.value else None
                 found[source.broker] = BrokerSight(
-                    source.broker, watch.health(), watch.answer.error, watch.is_fresh, there, source.commands_sent
+                    source.broker, watch.health(), watch.answer.error, watch.is_fresh, there, source.commands_sent, served
                 )
         return found
 
@@ -170,14 +177,20 @@ class _Watch(Generic[T]):
         self.answer: Answer[T] = Answer(name, NEVER)
         self.is_fresh = False
         """Whether an answer, good or bad, came since the look before."""
+        self.is_resting = False
+        """It was left alone in this look, on purpose."""
+        self._asked_at: float | None = None
         self._seconds = 0.0
 
-    def ask(self, now: float, start: Callable[[], Future[_Looked[T]]]) -> None:
-        """Begin a look, unless one is in flight; one that ended since the last tick is taken up first."""
+    def ask(self, now: float, start: Callable[[], Future[_Looked[T]]], pause_seconds: float = 0.0) -> None:
+        """Begin a look, unless one is in flight or the last one is too young; one that ended since the last tick is taken up first."""
         self.is_fresh = False
         self.take_up()
-        if self.flight is None:
-            self.flight = _Flight(start(), now, time.monotonic())
+        if self.flight is not None:
+            return
+        self.is_resting = self._asked_at is not None and 0 <= now - self._asked_at < pause_seconds
+        if not self.is_resting:
+            self.flight, self._asked_at = _Flight(start(), now, time.monotonic()), now
 
     def take_up(self) -> None:
         """Make the look in flight, if it has ended, the newest answer; a failed one leaves the last value in place."""
@@ -208,7 +221,7 @@ class _Watch(Generic[T]):
         """The newest answer; of a neighbour that has never spoken, how long it has been silent."""
         if self.answer.value is None and not self.answer.error:
             return Answer(self.name, NEVER, error=self.waiting())
-        return self.answer
+        return replace(self.answer, resting=True) if self.is_resting else self.answer
 
     def waiting(self) -> str:
         """How long the look in flight has been waited for, in words."""
@@ -222,7 +235,7 @@ class _Watch(Generic[T]):
 
     def sight(self) -> SourceSight:
         """How it answered, for status and metrics."""
-        detail = self.answer.error or ("" if self.is_fresh else self.waiting())
+        detail = self.answer.error or ("" if self.is_fresh or self.is_resting else self.waiting())
         notes, whole = (value.notes, value.whole) if isinstance(value := self.answer.value, Sight) else ((), True)
         return SourceSight(
             name=self.name,
@@ -230,6 +243,7 @@ class _Watch(Generic[T]):
             detail=detail or "; ".join(notes),
             seconds=self._seconds if self.is_fresh else self._waited(),
             at=self.answer.asked_at,
+            asked=not self.is_resting,
         )
 
     def _waited(self) -> float:

@@ -45,6 +45,8 @@ class Answer(Generic[T]):
     """Why there is nothing newer, in the operator's words; empty while the value is the newest word."""
     kind: str = ""
     """What sort of trouble that is, for those who decide by it."""
+    resting: bool = False
+    """Its source was left alone on purpose: the value is as good as it was, however old."""
 
     def reading(self, now: float, max_age_seconds: float) -> Reading[T]:
         """The value as far as it can be believed now.
@@ -58,7 +60,7 @@ class Answer(Generic[T]):
             return Unknown(self.error or "has not been asked yet", self.source)
         if self.error:
             return Stale(self.value, self.asked_at, self.source, self.error)
-        if now - self.asked_at > max_age_seconds:
+        if now - self.asked_at > max_age_seconds and not self.resting:
             why = f"is {now - self.asked_at:.0f} s old, and {max_age_seconds:g} s is the limit"
             return Stale(self.value, self.asked_at, self.source, why)
         return Known(self.value, self.asked_at, self.source)

@@ -91,15 +91,20 @@ class RedisLine:
                 kind=Health.UNUSABLE,
             ) from None
 
+    @property
+    def place(self) -> str:
+        """Which broker and where, as a sentence about it begins."""
+        parts = urlsplit(self._url)
+        return f"broker {self._broker} at {parts.hostname or parts.path}" + (f":{parts.port}" if parts.port else "")
+
     def in_words(self, error: BaseException) -> SightError:
         """What is wrong and what to do, without password, as the error that the loop knows."""
         parts = urlsplit(self._url)
-        where = f"broker {self._broker} at {parts.hostname or parts.path}" + (f":{parts.port}" if parts.port else "")
         health, said = _trouble(error)
         for secret in filter(None, (parts.password, unquote(parts.password or ""))):
             said = said.replace(secret, "***")
         spoke = isinstance(error, trouble.ResponseError | trouble.AuthenticationError | trouble.InvalidResponse)
-        return (AnswerUnusable if spoke else SourceUnreachable)(f"{where} {said}", kind=health)
+        return (AnswerUnusable if spoke else SourceUnreachable)(f"{self.place} {said}", kind=health)
 
 
 _CONNECTION_OPTIONS = inspect.signature(AbstractConnection.__init__).parameters

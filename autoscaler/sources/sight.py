@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from autoscaler.model import Container
+from autoscaler.model.spending import Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Sight:
     """Wanted queues that could not be read, each with why and what to do, in the operator's words."""
     notes: tuple[str, ...] = ()
     """Trouble that did not spoil the whole answer, in the operator's words."""
+    served: Served | None = None
+    """A broker's own counter of commands, as last read."""
     whole: bool = True
     """False where a part that decisions need could not be read: the source counts as down, what it gave is used."""
 

@@ -12,14 +12,11 @@ from typing import Any
 from autoscaler import __version__
 from autoscaler.model import (
     BrokerChoice,
-    BrokerSight,
-    Health,
     Known,
     Phase,
     PoolDecision,
     PoolPolicy,
     QueueSight,
-    Reading,
     Replica,
     SourceSight,
     Stale,
@@ -30,12 +27,15 @@ from autoscaler.model.health import REMEDY
 from autoscaler.policy.drains import ailments
 from autoscaler.policy.foresight import foresee
 from autoscaler.policy.strangers import strangers
+from autoscaler.report.brokers import brokers_status, standing
 from autoscaler.report.gauges import backlog, busy
 from autoscaler.report.plain import to_plain
 from autoscaler.report.sentence import limits, line, seconds, waterfall, why
 from autoscaler.report.snapshot import Snapshot
 from autoscaler.web.ahead import NOTHING_EXPECTED, next_changes
 
+TIGHT = 0.8
+"""Share of a budget from which on it is told as trouble."""
 UNSEEN_KEYS = (
     "backlog",
     "oldest_wait_seconds",
@@ -73,34 +73,10 @@ def status(snapshot: Snapshot, now: float, *, workers: bool = True, expected: Ma
         "config": to_plain(config),
         "sources": [_source(sight, now) for sight in (snapshot.record.observation.sources if snapshot.record else ())],
         "active_broker": snapshot.active_broker,
-        "brokers": brokers_status(snapshot),
+        "brokers": brokers_status(snapshot, now),
         "totals": _totals(snapshot),
         "pools": pools,
     }
-
-
-def brokers_status(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Every usable broker, and why the active one is: what producers and Compose files may follow."""
-    seen = snapshot.record.observation.brokers if snapshot.record else {}
-    choice = snapshot.record.decision.brokers if snapshot.record else BrokerChoice()
-    return [_broker(name, seen.get(name), choice, active=name == snapshot.active_broker) for name in snapshot.policies.brokers]
-
-
-def _broker(name: str, sight: BrokerSight | None, choice: BrokerChoice, *, active: bool) -> dict[str, Any]:
-    """One broker; without a look at it its health is unknown."""
-    return {
-        "broker": name,
-        "active": active,
-        "health": str(sight.health if sight else Health.UNKNOWN),
-        "detail": line(sight.detail) if sight else "",
-        "why": line(choice.why) if active else "",
-        "up_since": choice.tracks[name].up_since if name in choice.tracks else None,
-        "waiting": _sum([_known(queue.waiting) for queue in sight.queues.values()]) if sight else None,
-    }
-
-
-def _known(reading: Reading[int]) -> int | None:
-    return reading.value if isinstance(reading, Known) else None
 
 
 def pool_status(
@@ -158,6 +134,7 @@ def trouble(snapshot: Snapshot, now: float) -> Iterator[str]:
         if not sight.up:
             yield f"{sight.name}: {line(sight.detail)}"
     yield from _failed_over(snapshot)
+    yield from _budgets(snapshot, now)
     for decision in snapshot.record.decision.pools if snapshot.record else ():
         yield from _pool_trouble(snapshot, decision, now)
     yield from _strangers(snapshot)
@@ -165,6 +142,13 @@ def trouble(snapshot: Snapshot, now: float) -> Iterator[str]:
     if snapshot.journal_errors:
         yield f"the journal lost {snapshot.journal_errors} records since the start: look at the room and rights of the state folder"
     yield from snapshot.act_errors
+
+
+def _budgets(snapshot: Snapshot, now: float) -> Iterator[str]:
+    """Budgets of which four fifths are gone, or that will not last."""
+    for name, account in (snapshot.record.decision.books if snapshot.record else {}).items():
+        if account.stage >= TIGHT or account.breaks:
+            yield f"broker {name}: {standing(account, now)}"
 
 
 def _failed_over(snapshot: Snapshot) -> Iterator[str]:

@@ -32,6 +32,7 @@ from autoscaler.model import (
 )
 from autoscaler.model.health import REMEDY
 from autoscaler.model.orders import given
+from autoscaler.model.spending import Served
 from autoscaler.policy.steering import standing_after
 
 GONE = Unknown("it did not answer")
@@ -84,6 +85,8 @@ class World:
         self.slow_engine = self.refusing_engine = False
         self.broker: Health | None = None
         """How the broker is doing, where it is read directly."""
+        self.served: Served | None = None
+        """What it says that it has served."""
         self.next_hang = 0
         """So many of the next starts hang."""
         self.broker_says = ""
@@ -208,10 +211,9 @@ class World:
             orders=self.orders,
         )
 
-    @staticmethod
-    def _broker(health: Health) -> BrokerSight:
+    def _broker(self, health: Health) -> BrokerSight:
         detail = f"main {REMEDY[health]}" if health.is_down else ""
-        return BrokerSight("main", health, detail, fresh=True, queues={})
+        return BrokerSight("main", health, detail, fresh=True, queues={}, served=self.served)
 
     def _queue(self, name: str, now: float) -> QueueSight:
         over = [at for at, _ in self.later.get(name, ()) if at <= now]

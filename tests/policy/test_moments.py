@@ -11,9 +11,13 @@ from builders import NOW, a_policy, container, fleet, policies, seen
 
 from autoscaler.model import Drain, Memory, PoolMemory
 from autoscaler.model.moment import shifted
+from autoscaler.model.spending import SENDERS
+from autoscaler.policy.costs import NAMES
 from autoscaler.policy.decide import decide
 
-AMOUNTS = {"would_wait", "done", "arrival_rate", "unheard"}
+COMMANDS = {*SENDERS, *NAMES, "saved", "pace", "evidence"}
+"""Amounts of a broker's meter."""
+AMOUNTS = {"would_wait", "done", "arrival_rate", "unheard", *COMMANDS}
 """Bare numbers that are neither a time nor called seconds."""
 
 

@@ -11,10 +11,11 @@ from dataclasses import replace
 
 import pytest
 import structlog
-from telling import NOW, a_bad_end, a_decision, a_failover, a_record, a_replica, a_source, a_step, a_view, an_action, an_outcome
+from telling import AN_ACCOUNT, NOW, a_bad_end, a_decision, a_failover, a_record, a_replica, a_source, a_step, a_view, an_action, an_outcome
 
 from autoscaler.config.models import LogSettings
 from autoscaler.model import ActionKind, Drain, Exit, Memory, Outcome, Phase, PoolMemory, Record, Result
+from autoscaler.model.spending import Account
 from autoscaler.report.log import LogReporter, configure_logging
 from autoscaler.report.outlet import LONGEST_BACKLOG, Outlet
 
@@ -232,10 +233,27 @@ def test_sources_are_told_when_they_change(log: Log) -> None:
 
 def test_a_failover_is_a_warning(log: Log) -> None:
     """Told once, with the broker that took over and why."""
-    (event,) = [e for e in told(log, a_failover(), a_failover(just_now=False)) if e["level"] == "warning"]
+    (event,) = [e for e in told(log, a_failover(), a_failover(just_now=False)) if e["event"] == "broker_changed"]
 
-    assert ("broker_changed", "fallback", "primary") == (event["event"], event["broker"], event["before"])
+    assert ("warning", "fallback", "primary") == (event["level"], event["broker"], event["before"])
     assert "used up its quota" in event["why"]
+
+
+def test_a_budget_is_warned_of_once_at_each_stage(log: Log) -> None:
+    """At 80 %, again at 95 %, and in the next period anew; not in every tick."""
+    later, next_day = replace(AN_ACCOUNT, used=9_600.0, stage=0.95), replace(AN_ACCOUNT, ends_at=AN_ACCOUNT.ends_at + 86_400.0, stage=0.5)
+    records = [with_books(account) for account in (AN_ACCOUNT, AN_ACCOUNT, later, later, next_day)]
+
+    events = [e for e in told(log, *records) if e["event"] == "budget"]
+
+    assert [8_400, 9_600, 8_400] == [e["used"] for e in events]
+    assert "84 % of 10,000 a day used" in events[0]["why"]
+
+
+def with_books(account: Account) -> Record:
+    """A record in which the primary's budget stood like this."""
+    record = a_record()
+    return replace(record, decision=replace(record.decision, books={"primary": account}))
 
 
 def test_a_failed_action_is_a_warning(log: Log) -> None:

@@ -10,7 +10,21 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
-from telling import NOW, a_bad_end, a_decision, a_failover, a_record, a_replica, a_snapshot, a_source, a_step, a_view, an_action, an_outcome
+from telling import (
+    NOW,
+    a_bad_end,
+    a_decision,
+    a_failover,
+    a_meter,
+    a_record,
+    a_replica,
+    a_snapshot,
+    a_source,
+    a_step,
+    a_view,
+    an_action,
+    an_outcome,
+)
 
 from autoscaler.model import ActionKind, Memory, Order, OrderKind, Phase, Record, Result
 from autoscaler.policy.reasons import Reason
@@ -28,11 +42,11 @@ class Page:
 
     def __init__(self, *pools: str) -> None:
         self.snapshot: Snapshot | None = a_snapshot(None, *(pools or ("browser",)))
-        self.metrics = Metrics(lambda: self.snapshot, brokers=lambda: ("primary", "fallback"), commands=lambda: {"primary": 42})
+        self.metrics = Metrics(lambda: self.snapshot)
 
     def tell(self, record: Record, memory: Memory | None = None, **changes) -> Page:
         """One tick."""
-        self.snapshot = a_snapshot(record, **changes)
+        self.snapshot = a_snapshot(record, memory=memory or Memory(), **changes)
         self.metrics.record(record, memory or Memory())
         return self
 
@@ -77,6 +91,10 @@ class Page:
         ("broker_active{broker=primary}", 1),
         ("broker_active{broker=fallback}", 0),
         ("broker_commands_total{broker=primary,by=autoscaler}", 42),
+        ("broker_commands_total{broker=primary,by=idle}", 77_000),
+        ("broker_commands_total{broker=fallback,by=flower}", 0),
+        ("broker_commands_per_second{broker=primary,by=autoscaler}", 0.5),
+        ("broker_budget_used_ratio{broker=primary}", 0.84),
         ("config_last_reload_successful", 1),
         ("config_last_reload_success_timestamp_seconds", NOW - 3600),
         ("config_info{hash=0123456789ab}", 1),
@@ -85,9 +103,10 @@ class Page:
 )
 def test_gauges_tell_the_snapshot(sample: str, value: float) -> None:
     """Each gauge has the number of the latest record."""
-    record = a_record(a_decision("browser", *CUT, view=BUSY), sources=(a_source(), a_source("broker:primary", up=False)))
+    record = a_failover(a_record(a_decision("browser", *CUT, view=BUSY), sources=(a_source(), a_source("broker:primary", up=False))))
+    memory = Memory(meters={"primary": a_meter()})
 
-    assert Page().tell(record, active_broker="primary", journal_errors=3).value(sample) == value
+    assert Page().tell(record, active_broker="primary", journal_errors=3, memory=memory).value(sample) == value
 
 
 def test_an_unseen_queue_has_no_sample() -> None:
@@ -212,7 +231,7 @@ def test_a_page_of_many_pools_stays_small() -> None:
 
     one, two, ten = series(1), series(2), series(10)
     assert ten - one == 9 * (two - one)
-    assert two - one < 200
+    assert two - one < 260
 
 
 @pytest.mark.parametrize(
@@ -267,8 +286,13 @@ def exposed(families: Iterable[Metric]) -> set[str]:
 
 def documented() -> set[str]:
     """Names in the first column of the tables of the page."""
-    rows = [line.split("|")[1] for line in DOCS.read_text().split("## Not yet")[0].splitlines() if line.startswith("| `")]
+    rows = [line.split("|")[1] for line in DOCS.read_text().splitlines() if line.startswith("| `")]
     return {name for cell in rows for name in re.findall(r"`([a-z_]+)`", cell)}
+
+
+def test_a_broker_without_a_budget_has_no_ratio() -> None:
+    """Absent, not 0: nothing says how much would be all of it."""
+    assert Page().tell(a_failover()).value("broker_budget_used_ratio{broker=fallback}") is None
 
 
 def test_a_failover_is_counted_once() -> None:

@@ -12,6 +12,8 @@
     engine down|up|refusing     the list of containers is there or not; refusing: no start succeeds
     restart                     the daemon is killed and starts without a journal
     broker up|quota|auth|...    how the broker is doing, in the words of model/health.py
+    budget COMMANDS [stop]      what the broker may be used for in a day, and whether everything stops then
+    spend COMMANDS              others use the broker, and its counter is read
     turned away WORDS | let in  workers die of these words of the broker as soon as they are up; and no more
     hide POOL | show POOL       nobody says how long the pool's queue is, though the workers are heard; and again
     spec POOL NAME              the pool's worker is changed: new ones are started from this spec
@@ -51,6 +53,7 @@ from autoscaler.model import (
     TargetWait,
     Thresholds,
 )
+from autoscaler.model.spending import Budget, Served
 from autoscaler.report.sentence import waterfall
 
 START = 1000.0
@@ -133,6 +136,15 @@ class Stage:
 
     def _restart(self) -> None:
         self.world.crash_daemon()
+
+    def _budget(self, commands: str, *stop: str) -> None:
+        budget = Budget(int(commands), "day", stops=bool(stop))
+        self.world.broker = self.world.broker or Health.UP
+        self.world.served = self.world.served or Served(0, "run", self.world.now)
+        self.world.policies = replace(self.world.policies, brokers=("main",), budgets={"main": budget})
+
+    def _spend(self, commands: str) -> None:
+        self.world.served = Served(self.world.served.commands + int(commands), "run", self.world.now)
 
     def _broker(self, health: str) -> None:
         self.world.broker = Health(health)

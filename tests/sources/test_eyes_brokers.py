@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from neighbours import QUEUES, neighbour, recorded
 
@@ -107,3 +107,40 @@ def test_flower_is_not_asked_for_depths_that_cost() -> None:
 
     assert flower.requests
     assert QUEUES not in flower.requests
+
+
+# ---------------------------------------------------------------- resting
+
+
+def rested(*brokers: ABroker, pauses: dict[str, float], seconds: Sequence[float]) -> list[Observation]:
+    """Looks so many seconds after the first, with these pauses in force."""
+    eyes = Eyes(tuple, brokers, depth_from="broker", max_age_seconds=60.0, patience_seconds=2.0)
+    eyes.rest(pauses)
+    try:
+        return [eyes.look(POLICIES, 1000.0 + after) for after in seconds]
+    finally:
+        eyes.close()
+
+
+def test_a_broker_is_left_alone_for_its_pause() -> None:
+    """Its last answer stands meanwhile, however old, and is no news; the other broker is asked in every look."""
+    primary, fallback = ABroker("primary", waiting(0)), ABroker("fallback", waiting(0))
+
+    looked = rested(primary, fallback, pauses={"primary": 300.0}, seconds=(0, 2, 299, 300))
+
+    assert (2, 4) == (primary.commands_sent, fallback.commands_sent)
+    assert [True, False, False, True] == [seen.brokers["primary"].fresh for seen in looked]
+    assert looked[2].queues["mail"].waiting == Known(0, 1000.0, "broker:primary")
+    resting = {sight.name: (sight.up, sight.asked) for sight in looked[2].sources}
+    assert {"broker:primary": (True, False), "broker:fallback": (True, True), "fleet": (True, True)} == resting
+
+
+def test_trouble_stays_told_while_it_rests() -> None:
+    """A broker whose quota is spent is not asked again for a while, and is not taken for well meanwhile."""
+    primary = ABroker("primary", refusing(Health.QUOTA, "is spent"))
+
+    looked = rested(primary, pauses={"primary": 300.0}, seconds=(0, 2, 4))
+
+    assert 1 == primary.commands_sent
+    assert [(Health.QUOTA, "is spent")] * 3 == [(seen.brokers["primary"].health, seen.brokers["primary"].detail) for seen in looked]
+    assert not isinstance(looked[2].queues["mail"].waiting, Known)

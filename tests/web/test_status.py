@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from telling import NOW, UNSEEN, a_decision, a_failover, a_record, a_replica, a_snapshot, a_source, a_step, a_view
+from telling import NOW, UNSEEN, a_decision, a_failover, a_meter, a_record, a_replica, a_snapshot, a_source, a_step, a_view
 
 from autoscaler.model import (
     Container,
@@ -207,8 +207,7 @@ def test_trouble_is_told_in_words(snapshot: Snapshot, words: str) -> None:
 
 def failed_over(record: Record) -> Snapshot:
     """What readers see after the primary was left."""
-    snapshot = a_snapshot(a_failover(record), active_broker="fallback")
-    return replace(snapshot, policies=replace(snapshot.policies, brokers=("primary", "fallback")))
+    return a_snapshot(a_failover(record), active_broker="fallback", memory=Memory(meters={"primary": a_meter()}))
 
 
 def test_says_which_broker_is_active_and_why() -> None:
@@ -221,6 +220,31 @@ def test_says_which_broker_is_active_and_why() -> None:
     assert (True, "up", 3) == (fallback["active"], fallback["health"], fallback["waiting"])
     assert fallback["why"].startswith("primary is left: broker primary at db:6379 has used up its quota")
     assert "broker fallback is active instead of primary" in next(iter(trouble(snapshot, NOW)))
+
+
+def test_tells_what_a_broker_costs() -> None:
+    """Today, this month, the budget and where it will be, what an idle worker costs, what having none has saved."""
+    snapshot = failed_over(a_record(BUSY))
+
+    primary = status(snapshot, NOW)["brokers"][0]
+
+    usage = primary["usage"]
+    assert (8_400, 60_000, 900_000) == (usage["today"]["total"], usage["month"]["total"], usage["saved_month"])
+    assert (0.84, "continue", NOW + 22_000) == tuple(primary["budget"][key] for key in ("ratio", "on_exhausted", "runs_out_at"))
+    assert [
+        "primary: 8,400 commands today, 60,000 this month, 17 % of them by nobody known here",
+        "primary: 84 % of 10,000 a day used; at the pace of the last day it runs out in 6h6m, and would be 12,600 at the end",
+        "primary: an idle worker costs 106 commands a minute (usual value, not measured here yet), 152,928 a day; "
+        "having none saved 900,000 this month",
+    ] == primary["words"]
+    assert any("broker primary: 84 % of 10,000 a day used" in text for text in trouble(snapshot, NOW))
+
+
+def test_yesterdays_sums_are_not_todays() -> None:
+    """A daemon that was away over midnight shows a fresh day before its first tick."""
+    primary = status(failed_over(a_record(BUSY)), NOW + 86_400)["brokers"][0]
+
+    assert (0, 60_000) == (primary["usage"]["today"]["total"], primary["usage"]["month"]["total"])
 
 
 def keys(value: object) -> set[str]:

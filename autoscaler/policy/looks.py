@@ -1,0 +1,96 @@
+"""How often each broker is looked at: fast while there is work, slowly while there is none, and no more than its budget allows.
+
+The daemon asks before each tick, with the record of the last one, and the eyes leave a broker alone for so long; its last answer
+stands meanwhile. A wake overrides all of it. A broker without a budget costs nothing to look at, so it is asked in every tick.
+
+Worked example: 250,000 of 500,000 commands are left and 15 days to go. A twentieth of what is left may go into looking at nothing:
+15 x 86,400 s / 12,500 = one look in 104 s. Where producers wake their pools, one in ten minutes is enough, for safety: 144 a day.
+"""
+
+from __future__ import annotations
+
+from autoscaler.model import BrokerTrack, Health, Memory, OrderKind, Orders, Phase, Policies, PoolDecision, Record, lane_of
+from autoscaler.model.spending import Account
+from autoscaler.policy.failover import BACK_LOOKS, DOWN_LOOKS
+
+LOOKING_SHARE = 0.05
+"""The part of what is left of a budget that may be spent on looking at empty queues."""
+LONGEST_PAUSE_SECONDS = 600.0
+THIN_SECONDS = 10.0
+"""Between looks while there is work and the budget would not last."""
+SPENT_SECONDS = 300.0
+"""Before a broker whose quota is spent is asked again: it may bill its refusals."""
+PROBE_SECONDS = 15.0
+"""Before another kind of trouble on a metered broker is looked into again."""
+WAKES_REMEMBERED_SECONDS = 7 * 86400.0
+
+
+def pauses(policies: Policies, memory: Memory, last: Record | None, orders: Orders, now: float) -> dict[str, float]:
+    """Seconds to leave each broker alone after its last look; those that are not named are asked in every tick."""
+    if last is None or any(order.kind is OrderKind.WAKE for standing in orders.values() for order in standing):
+        return {}
+    resting = at_rest(policies, last)
+    woken = policies.wakes and all(_was_woken(memory, pool, now) for pool in policies.pools)
+    found = {}
+    for name in policies.brokers:
+        account = last.decision.books.get(name)
+        if (pause := _in_trouble(name, last, memory, metered=account is not None)) is None and account:
+            idle = resting or (name != memory.active_broker and not _has_work(name, policies.brokers, last))
+            pause = _at_rest(account, policies, now, woken=woken) if idle else THIN_SECONDS if account.breaks else 0.0
+        if pause:
+            found[name] = pause
+    return found
+
+
+def at_rest(policies: Policies, last: Record) -> bool:
+    """Whether every pool had nothing to do in that tick, and no more replicas than it keeps without work."""
+    return all(_is_quiet(policies, pool) for pool in last.decision.pools)
+
+
+def _is_quiet(policies: Policies, pool: PoolDecision) -> bool:
+    view, policy = pool.view, policies.pools.get(pool.pool)
+    if policy is None or pool.actions or view.blind or view.waiting or view.leftover or pool.desired != pool.current:
+        return False
+    return pool.current <= policy.replicas_min and all(r.phase is Phase.READY and r.is_idle for r in view.replicas)
+
+
+def seconds_between_looks(left: float, until_end: float) -> float:
+    """So many commands are left for so long: how far apart looks at empty queues are, one command each.
+
+    >>> round(seconds_between_looks(250_000, 15 * 86_400))
+    104
+    """
+    if left <= 0:
+        return LONGEST_PAUSE_SECONDS
+    return min(LONGEST_PAUSE_SECONDS, until_end / (LOOKING_SHARE * left))
+
+
+def _at_rest(account: Account, policies: Policies, now: float, *, woken: bool) -> float:
+    if policies.idle_interval_seconds is not None:
+        return 0.0  # the whole loop is as slow as the operator wants it
+    if woken:
+        return LONGEST_PAUSE_SECONDS
+    return seconds_between_looks(account.budget.commands - account.used, account.ends_at - now)
+
+
+def _in_trouble(name: str, last: Record, memory: Memory, *, metered: bool) -> float | None:
+    """The pause for a broker that does not serve, or has just begun to again; None where it serves."""
+    track, sight = memory.brokers.get(name, BrokerTrack()), last.observation.brokers.get(name)
+    if sight is None or not track.failed:
+        on_probation = name != memory.active_broker and 0 < track.answered < BACK_LOOKS
+        return PROBE_SECONDS if metered and on_probation else None
+    if sight.health is Health.QUOTA:
+        return SPENT_SECONDS
+    return PROBE_SECONDS if metered and track.failed >= DOWN_LOOKS else 0.0
+
+
+def _has_work(name: str, brokers: tuple[str, ...], last: Record) -> bool:
+    lane = lane_of(name, brokers)
+    there = [d.view for d in last.decision.lanes if d.broker == lane]
+    return any(view.waiting or view.leftover or view.replicas for view in there)
+
+
+def _was_woken(memory: Memory, pool: str, now: float) -> bool:
+    last = max((lane.woken_at for lane in memory.of_lanes(pool) if lane.woken_at is not None), default=None)
+    return last is not None and now - last <= WAKES_REMEMBERED_SECONDS
+
