@@ -93,4 +93,3 @@ def _has_work(name: str, brokers: tuple[str, ...], last: Record) -> bool:
 def _was_woken(memory: Memory, pool: str, now: float) -> bool:
     last = max((lane.woken_at for lane in memory.of_lanes(pool) if lane.woken_at is not None), default=None)
     return last is not None and now - last <= WAKES_REMEMBERED_SECONDS
-

@@ -11,10 +11,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from tabs import Tab
-from telling import a_decision, a_source, a_step, a_view
+from telling import AN_ACCOUNT, a_decision, a_meter, a_source, a_step, a_view
 from theatre import Theatre, a_pool, a_tick
 
-from autoscaler.model import Known, QueueSight
+from autoscaler.model import Known, Memory, QueueSight
+from autoscaler.policy.meter import day_name
 from autoscaler.report.snapshot import ConfigState
 
 pytestmark = pytest.mark.browser
@@ -105,6 +106,25 @@ def test_what_needs_attention_stands_on_top(theatre: Theatre, tab: Tab) -> None:
     for changes, words in TROUBLE:
         theatre.show(a_tick(a_pool(), **changes))
         expect(tab.page.locator("#notices")).to_contain_text(words)
+
+
+def test_what_a_broker_costs_is_told(theatre: Theatre, tab: Tab) -> None:
+    """The share of its budget, when that is gone, who uses it, and what an idle worker would add."""
+    now = time.time()
+    shown = a_tick(a_pool())
+    account = replace(AN_ACCOUNT, ends_at=now + 50_000.0, runs_out_at=now + 7_205.0)
+    memory = Memory(meters={"primary": a_meter(day=replace(a_meter().day, name=day_name(now)))})
+    record = replace(shown.record, decision=replace(shown.record.decision, books={"primary": account}))
+    theatre.show(replace(shown, record=record, memory=memory))
+    tab.page.goto(theatre.url)
+    primary, fallback = (tab.page.get_by_role("region", name=f"Broker {name}") for name in ("primary", "fallback"))
+
+    expect(primary.get_by_role("progressbar")).to_have_attribute("value", "0.84")
+    for words in ("budget10,000 a day", "used84 %", "by the end126 %", "runs outin 2 h", "today8,400", "idle workers4,000"):
+        expect(primary).to_contain_text(words)
+    expect(primary).to_contain_text("106/min usually")
+    expect(fallback.get_by_role("progressbar")).to_be_hidden()
+    tab.shot("broker")
 
 
 def test_what_nobody_saw_is_a_dash(theatre: Theatre, tab: Tab) -> None:

@@ -1,13 +1,16 @@
 // Whom the daemon looks at and how they answer; and every broker with what it costs.
 
 import { byId, el, keyed, mark, say, show, title } from "./dom.js";
-import { count, duration, rate } from "./words.js";
+import { count, duration } from "./words.js";
 
 const knownSources = new Map();
 const knownBrokers = new Map();
 let sources;
 let brokers;
 let brokerPanel;
+
+// Who sends commands, as the API calls them and as people do.
+const SENDERS = [["autoscaler", "this daemon"], ["flower", "Flower"], ["idle", "idle workers"], ["busy", "busy workers"], ["unexplained", "others"]];
 
 export function begin() {
   sources = el("ul", { class: "sources" });
@@ -27,7 +30,7 @@ export function update(status) {
   const byName = new Map((status.brokers ?? []).map((broker) => [broker.broker, broker]));
   show(brokerPanel, byName.size > 0);
   keyed(brokers, knownBrokers, [...byName.keys()], (name) => new Broker(name));
-  for (const [name, broker] of byName) knownBrokers.get(name).update(broker);
+  for (const [name, broker] of byName) knownBrokers.get(name).update(broker, status.now);
 }
 
 export function tick(now) {
@@ -69,7 +72,7 @@ class Broker {
     this.node = el("section", { class: "broker", "aria-label": `Broker ${name}` }, el("h3", {}, el("span", { text: name }), this.state), this.gauge, this.list, this.why);
   }
 
-  update(broker) {
+  update(broker, now) {
     const isUp = broker.health === "up" || broker.health === "unknown";
     mark(this.state, "kind", isUp ? (broker.active ? "steady" : "zero") : "blind");
     say(this.state, `${broker.active ? "active" : "not in use"}${isUp ? "" : `, ${broker.health}`}`);
@@ -77,7 +80,7 @@ class Broker {
     say(this.why, words);
     title(this.why, words);
     show(this.why, Boolean(words));
-    const cost = costs(broker);
+    const cost = costs(broker, now);
     show(this.gauge, cost.used !== null);
     if (cost.used !== null) this.gauge.value = Math.min(1, cost.used);
     mark(this.gauge, "over", cost.used > 1 || cost.projected > 1);
@@ -92,13 +95,23 @@ function term(name) {
   return { node: el("div", {}, el("dt", { text: name }), value), value };
 }
 
-// What is used of the budget, what that makes by the end of the period, and who uses it.
-function costs({ budget, cost }) {
-  const known = { used: budget?.used_ratio ?? null, projected: budget?.projected_ratio ?? null, lines: [] };
-  if (budget) known.lines.push(["budget", budget.text ?? count(budget.commands)]);
-  if (known.used !== null) known.lines.push(["used", percent(known.used)]);
-  if (known.projected !== null) known.lines.push(["by the end", percent(known.projected)]);
-  if (cost?.per_second !== undefined) known.lines.push(["commands", rate(cost.per_second)]);
+// What is used of the budget, what that makes by the end of the period, who uses it, and what having no worker saves.
+function costs({ budget, usage, costs: learned }, now) {
+  const known = { used: budget?.ratio ?? null, projected: budget ? budget.projected / budget.commands : null, lines: [] };
+  const add = (name, words) => known.lines.push([name, words]);
+  if (budget) {
+    add("budget", `${count(budget.commands)} a ${budget.period}`);
+    add("used", percent(known.used));
+    add("by the end", percent(known.projected));
+    if (budget.runs_out_at !== null) add("runs out", budget.runs_out_at > now ? `in ${duration(budget.runs_out_at - now)}` : "it is spent");
+  }
+  if (usage) {
+    add("today", count(usage.today.total));
+    for (const [by, name] of SENDERS) if (usage.today[by]) add(`— ${name}`, count(usage.today[by]));
+    add("this month", count(usage.month.total));
+    if (usage.saved_month) add("saved by having none", count(usage.saved_month));
+  }
+  if (learned) add("an idle worker", `${count(learned.idle_worker_per_minute)}/min${learned.learned.includes("idle") ? "" : " usually"}`);
   return known;
 }
 
