@@ -18,10 +18,10 @@ LOOKING_SHARE = 0.05
 LONGEST_PAUSE_SECONDS = 600.0
 THIN_SECONDS = 10.0
 """Between looks while there is work and the budget would not last."""
-SPENT_SECONDS = 300.0
-"""Before a broker whose quota is spent is asked again: it may bill its refusals."""
 PROBE_SECONDS = 15.0
-"""Before another kind of trouble on a metered broker is looked into again."""
+"""Before trouble on a metered broker is looked into again."""
+SPENT_SECONDS = 300.0
+"""The same where its quota is spent, after five refusals; up to then twice as long each time. It may bill its refusals."""
 WAKES_REMEMBERED_SECONDS = 7 * 86400.0
 
 
@@ -80,7 +80,7 @@ def _in_trouble(name: str, last: Record, memory: Memory, *, metered: bool) -> fl
         on_probation = name != memory.active_broker and 0 < track.answered < BACK_LOOKS
         return PROBE_SECONDS if metered and on_probation else None
     if sight.health is Health.QUOTA:
-        return SPENT_SECONDS
+        return min(SPENT_SECONDS, PROBE_SECONDS * 2.0 ** min(track.failed - 1, 10))
     return PROBE_SECONDS if metered and track.failed >= DOWN_LOOKS else 0.0
 
 

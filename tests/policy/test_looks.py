@@ -102,11 +102,20 @@ def test_the_first_tick_looks() -> None:
 # ---------------------------------------------------------------- trouble
 
 
-def test_a_spent_quota_is_asked_rarely() -> None:
-    """A refusal may be billed, too."""
-    failed = {"brokers": {**SERVES, "primary": BrokerTrack(failed=1)}, "active_broker": "fallback"}
+@pytest.mark.parametrize(
+    ("refusals", "pause"),
+    [
+        pytest.param(1, PROBE_SECONDS, id="once"),
+        pytest.param(3, 4 * PROBE_SECONDS, id="again"),
+        pytest.param(9, SPENT_SECONDS, id="for good"),
+        pytest.param(99_999, SPENT_SECONDS, id="for weeks"),
+    ],
+)
+def test_a_spent_quota_is_asked_more_and_more_rarely(refusals: int, pause: float) -> None:
+    """A refusal may be billed, too; one that was a slip is over soon."""
+    failed = {"brokers": {**SERVES, "primary": BrokerTrack(failed=refusals)}, "active_broker": "fallback"}
 
-    assert {"primary": SPENT_SECONDS} == asked(health=Health.QUOTA, memory=failed)
+    assert {"primary": pause} == asked(health=Health.QUOTA, memory=failed)
 
 
 @pytest.mark.parametrize(

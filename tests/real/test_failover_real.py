@@ -13,8 +13,11 @@ from quota_proxy import QuotaProxy, quota
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(150)]
 
-HASTE = "import autoscaler.policy.failover as f; f.BACK_SECONDS = 4.0; from autoscaler.cli import main; main()"
-"""The daemon with a probation of four seconds instead of a minute."""
+HASTE = (
+    "import autoscaler.policy.failover as f, autoscaler.policy.looks as l; f.BACK_SECONDS = 4.0; l.PROBE_SECONDS = 1.0; "
+    "l.SPENT_SECONDS = 2.0; from autoscaler.cli import main; main()"
+)
+"""The daemon with a probation of four seconds instead of a minute, which asks a spent broker every other second, not every five minutes."""
 RESTORED_SOON = '{"visibility_timeout": 5, "unacked_restore_interval": 1}'
 
 
