@@ -34,8 +34,8 @@ from autoscaler.model import (
     lane_key,
 )
 from autoscaler.model.lifecycle import Event, after
-from autoscaler.policy.drains import defies
 from autoscaler.model.spending import FREE, Purse
+from autoscaler.policy.drains import defies
 from autoscaler.policy.fewer import account_of
 from autoscaler.policy.flow import measure, oldest_wait_seconds
 from autoscaler.policy.starts import Ear, ear

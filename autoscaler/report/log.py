@@ -19,8 +19,8 @@ from structlog.stdlib import ProcessorFormatter
 
 from autoscaler.config.models import LogSettings
 from autoscaler.model import ActionKind, Exit, Memory, Outcome, PoolDecision, Record, Result, SourceSight
-from autoscaler.policy.drains import ailments
 from autoscaler.model.spending import Account
+from autoscaler.policy.drains import ailments
 from autoscaler.report.brokers import standing
 from autoscaler.report.outlet import Outlet
 from autoscaler.report.redact import redactor
