@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
-import promql_parser
 import pytest
 from live import ROOT
-
-from autoscaler.report.metrics import Metrics
+from promql import daemon_page, kinds, parsed, selectors
 
 DASHBOARDS = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -43,37 +40,7 @@ EXPRESSIONS = [
 ]
 
 
-def parsed(expression: str) -> Any:
-    """The expression as Prometheus gets it."""
-    return promql_parser.parse(expression.replace("$__rate_interval", "1m"))
-
-
-def selectors(node: Any, around: str = "") -> Iterator[tuple[Any, str]]:
-    """Every vector selector, with the function that is applied to it."""
-    if isinstance(node, promql_parser.VectorSelector):
-        yield node, around
-    elif isinstance(node, promql_parser.MatrixSelector):
-        yield node.vector_selector, around
-    elif isinstance(node, promql_parser.Call):
-        for argument in node.args:
-            yield from selectors(argument, node.func.name)
-    else:
-        for part in ("expr", "lhs", "rhs", "param"):
-            if (inner := getattr(node, part, None)) is not None:
-                yield from selectors(inner, around)
-
-
-def exposed() -> dict[str, str]:
-    """Type by name of every series that the daemon's page can have."""
-    page, _ = Metrics(lambda: None).render("")
-    kinds: dict[str, str] = {}
-    for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", page.decode(), re.MULTILINE):
-        for suffix in ("_bucket", "_sum", "_count") if kind == "histogram" else ("",):
-            kinds[name + suffix] = "counter" if kind == "histogram" else kind
-    return kinds
-
-
-KINDS = exposed()
+KINDS = kinds(daemon_page())
 
 
 def test_the_dashboard_is_there() -> None:

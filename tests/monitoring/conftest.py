@@ -1,0 +1,28 @@
+"""One scene for all tests of this folder: it takes a while to play."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+from prometheus_server import a_prometheus, programs
+from scene import House, Scene, play
+
+
+@pytest.fixture(scope="session")
+def scene(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """A burst that grows a pool and lets it go again, an edited configuration, Flower dead all the while, and a pool that cannot start."""
+    programs()
+    folder = tmp_path_factory.mktemp("scene")
+    with pytest.MonkeyPatch.context() as patch, redis.Redis.from_url(redis_server) as client:
+        client.flushall()
+        patch.setenv("CELERY_BROKER_URL", redis_server)
+        house = House(folder, redis_server)
+        try:
+            with a_prometheus(folder / "prometheus", f"127.0.0.1:{house.port}") as prometheus:
+                began = play(house)
+                yield Scene(house, prometheus, began, time.time())
+        finally:
+            house.close()

@@ -1,0 +1,51 @@
+"""The scene that rules and dashboards are looked at with: real workers, the real daemon and a real Prometheus that follows both."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from live import HERE, until
+from prometheus_server import Prometheus
+
+sys.path[:0] = [str(HERE / "real")]
+
+from house import House, a_pool  # noqa: E402
+
+
+@dataclass
+class Scene:
+    """What has happened, and whom to ask about it."""
+
+    house: House
+    prometheus: Prometheus
+    began: float
+    ended: float
+
+
+def broken(queue: str) -> dict[str, Any]:
+    """A pool whose workers end at once."""
+    pool = a_pool(queue, most=1)
+    pool["worker"] = {"command": [sys.executable, "-c", "raise SystemExit(3)"]}
+    return pool
+
+
+def play(house: House) -> float:
+    """Returns when the first scrape may have been."""
+    neighbours: dict[str, Any] = {
+        "flower": "http://127.0.0.1:1",
+        "brokers": [{"name": "primary", "url": house.redis_url}],
+    }
+    house.write({"work": a_pool("work", most=2), "broken": broken("broken")}, **neighbours)
+    began = time.time()
+    house.start_daemon()
+    house.send("work", 4, 1.0)
+    house.send("broken", 1, 0.1, first=100)
+    until(lambda: house.traces("started"), 30)
+    house.write({"work": a_pool("work", most=3), "broken": broken("broken")}, **neighbours)
+    house.until_done(4, 40)
+    house.until_empty(40)
+    until(lambda: not house.pool("work")["workers"], 20)
+    return began
