@@ -84,6 +84,7 @@ class Daemon:
             max_age_seconds=settings.flower.max_age,
             patience_seconds=patience_seconds(settings),
         )
+        self._eyes.watch_host(self._fleet.host)
         self._hands = Hands(self._fleet, patience_seconds=patience_seconds(settings))
         self._configure_hands()
         self._metrics = Metrics(lambda: self.snapshot)

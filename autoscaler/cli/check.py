@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from autoscaler.config.in_force import not_in_force
 from autoscaler.config.load import load
 from autoscaler.config.models import Settings
 from autoscaler.errors import FleetUnreachable, SightError
+from autoscaler.fleet.contract import Fleet
 from autoscaler.model import Container
+from autoscaler.policy.room import size
 from autoscaler.sources.sight import Sight, Source, Wanted
 
 SIGNS = {"ok": "ok  ", "warning": "warn", "failed": "FAIL"}
@@ -56,8 +59,29 @@ def _fleet(settings: Settings) -> list[Finding]:
     except FleetUnreachable as error:
         return [Finding("fleet", "failed", str(error))]
     found = [Finding("fleet", "ok", f"{settings.fleet.type}: {count} workers of instance {settings.instance!r}")]
+    found += _room(fleet, settings)
     examine = getattr(fleet, "check", None)
     return found + ([Finding("fleet", "failed", text) for text in examine(worker_specs(settings))] if examine else [])
+
+
+def _room(fleet: Fleet, settings: Settings) -> Iterator[Finding]:
+    """How much the host has for workers, and which pools could never be as large as they may."""
+    try:
+        host = fleet.host()
+    except FleetUnreachable as error:
+        yield Finding("host", "warning", f"nobody tells how much room it has, so only counts limit the workers: {error}")
+        return
+    if host is None:
+        return
+    others = f", {size(host.others_bytes)} of it promised to containers of others" if host.others_bytes else ""
+    yield Finding("host", "ok", f"{size(host.memory_bytes)} of memory{others}, {host.cpus:g} CPUs")
+    for name, pool in settings.pools.items():
+        need, most = pool.worker.deploy.resources.need, pool.replicas.max
+        memory, cpus = need.memory_bytes * most, need.cpus * most
+        if memory > host.memory_bytes - host.others_bytes or cpus > host.cpus:
+            wants = " and ".join([size(memory)] * bool(memory) + [f"{cpus:g} CPUs"] * bool(cpus))
+            text = f"pools.{name}.replicas.max: {most} workers may take {wants}, more than there is: lower max, or its deploy.resources"
+            yield Finding("host", "warning", text)
 
 
 async def _sources(settings: Settings) -> list[Finding]:

@@ -28,13 +28,15 @@ def plan_once(config: Path, *, as_json: bool) -> bool:
     settings = load(config, os.environ)
     now = time.time()
     policies = settings.policies(now)
+    fleet = build_fleet(settings, dry_run=True)
     eyes = Eyes(
-        build_fleet(settings, dry_run=True).containers,
+        fleet.containers,
         build_sources(settings),
         depth_from=settings.depths,
         max_age_seconds=settings.flower.max_age,
         patience_seconds=settings.flower.timeout,
     )
+    eyes.watch_host(fleet.host)
     try:
         seen = replace(eyes.look(policies, now), orders=read_orders(Path(settings.state) / ORDERS_FILE) or {})
     finally:

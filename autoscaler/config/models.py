@@ -35,7 +35,7 @@ class Settings(Part):
     dry_run: Flag = Field(False, examples=[True])
     """Decide and report, but change nothing."""
     max_replicas: Whole = Field(20, ge=0, examples=[20])
-    """Ceiling over the workers of all pools on this host."""
+    """Ceiling over the workers of all pools on this host. The host's memory and processors are another, by the limits of the workers."""
     state: str = Field("./state", min_length=1, examples=["/var/lib/autoscaler"])
     """Folder of the journal and the lock; put it on a volume."""
     flower: FlowerSettings

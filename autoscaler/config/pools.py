@@ -192,6 +192,9 @@ class PoolSettings(Part):
     """Instead of `thresholds`: waiting tasks per worker."""
     spare: Whole = Field(0, ge=0, examples=[1])
     """Idle workers kept beyond the need."""
+    priority: Whole = Field(0, ge=0, examples=[10])
+    """Where there is not room for all pools, those of a higher priority get it first, after every pool's `replicas.min`; of equal ones
+    the pool with the fewest workers. Nobody that works is sent home for it."""
     scale_up: UpSettings = UpSettings()
     """How adding workers is slowed down; by default not at all: the whole need in one step."""
     scale_down: DownSettings = DownSettings()
@@ -232,6 +235,8 @@ class PoolSettings(Part):
             kill_on_drain_timeout=self.drain.on_timeout == "kill",
             visibility_timeout_seconds=visibility_timeout,
             spec=self.worker.hash,
+            priority=self.priority,
+            need=self.worker.deploy.resources.need,
         )
 
     def bounds_at(self, now: float) -> tuple[int, int, str]:

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from autoscaler.config.part import Command, Part, TextList, TextMap
 from autoscaler.config.units import Duration, Flag, Number, Size, Whole
+from autoscaler.model import Need
 
 
 class Limits(Part):
@@ -24,11 +25,30 @@ class Limits(Part):
     """Processes and threads one worker may have."""
 
 
+class Reservations(Part):
+    """What is set aside for one worker."""
+
+    cpus: Number | None = Field(None, ge=0, examples=[0.2])
+    """Processor cores to count for one worker on the host, where that is not its limit: less for workers that mostly wait, 0 for none."""
+    memory: Size | None = Field(None, examples=["256m"])
+    """Memory to count for one worker on the host, where that is not its limit; the engine treats it as a soft limit."""
+
+
 class Resources(Part):
     """Compose's `deploy.resources`."""
 
     limits: Limits = Limits()
-    """What one worker may use of the host."""
+    """What one worker may use of the host. No more workers are started than there is room for by these."""
+    reservations: Reservations = Reservations()
+    """What to count for one worker instead of its limits."""
+
+    @property
+    def need(self) -> Need:
+        """What one worker takes of the room on its host: what is reserved for it, or else its limits."""
+        set_aside, limits = self.reservations, self.limits
+        memory = limits.memory if set_aside.memory is None else set_aside.memory
+        cpus = limits.cpus if set_aside.cpus is None else set_aside.cpus
+        return Need(memory or 0, cpus or 0.0)
 
 
 class Deploy(Part):

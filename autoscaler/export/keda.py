@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from autoscaler.config.models import BrokerSettings, Settings
 from autoscaler.config.pools import DampingSettings, PoolSettings, Schedule
-from autoscaler.config.worker import WorkerSpec
+from autoscaler.config.worker import Limits, Reservations, WorkerSpec
 from autoscaler.export.sheet import NotExportable, Sheet
 from autoscaler.export.words import argv, needs
 
@@ -91,8 +91,8 @@ def _deployment(settings: Settings, name: str, pool: PoolSettings) -> dict[str, 
 
 
 def _container(settings: Settings, name: str, worker: WorkerSpec) -> dict[str, Any]:
-    limits = worker.deploy.resources.limits
-    resources = {"cpu": limits.cpus and f"{limits.cpus:g}", "memory": limits.memory and f"{math.ceil(limits.memory / 2**20)}Mi"}
+    given = worker.deploy.resources
+    resources = {"limits": _amounts(given.limits), "requests": _amounts(given.reservations)}
     container: dict[str, Any] = {
         "name": "worker",
         "image": needs(worker.image, name),
@@ -102,10 +102,16 @@ def _container(settings: Settings, name: str, worker: WorkerSpec) -> dict[str, A
         "workingDir": worker.working_dir,
         "env": [*_names(), *_secrets(settings, name, worker)],
         "ports": [{"name": "metrics", "containerPort": worker.metrics_port}] if worker.metrics_port else None,
-        "resources": {"limits": {key: value for key, value in resources.items() if value}},
+        "resources": {name: some for name, some in resources.items() if some},
         "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": worker.read_only},
     }
     return {key: value for key, value in container.items() if value is not None}
+
+
+def _amounts(given: Limits | Reservations) -> dict[str, str]:
+    """Processors and memory in the words of Kubernetes."""
+    some = {"cpu": given.cpus and f"{given.cpus:g}", "memory": given.memory and f"{math.ceil(given.memory / 2**20)}Mi"}
+    return {key: value for key, value in some.items() if value}
 
 
 def _names() -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 from autoscaler.config.models import Settings
 from autoscaler.config.pools import PoolSettings
 from autoscaler.config.units import duration_text, size_text
-from autoscaler.config.worker import WorkerSpec
+from autoscaler.config.worker import Limits, Reservations, WorkerSpec
 from autoscaler.export.sheet import Sheet
 from autoscaler.export.words import argv, needs
 
@@ -83,15 +83,20 @@ def _variable(pool: str, key: str) -> str:
 
 
 def _deploy(pool: PoolSettings) -> dict[str, Any]:
-    limits = pool.worker.deploy.resources.limits
-    some = {"cpus": limits.cpus and f"{limits.cpus:g}", "memory": limits.memory and size_text(limits.memory), "pids": limits.pids}
+    given = pool.worker.deploy.resources
+    resources = {"limits": {**_amounts(given.limits), "pids": given.limits.pids}, "reservations": _amounts(given.reservations)}
     return {
         "mode": "replicated",
         "replicas": pool.replicas.min,
-        "resources": {"limits": {key: value for key, value in some.items() if value}},
+        "resources": {name: some for name, some in resources.items() if some},
         "restart_policy": {"condition": "any"},
         "update_config": {"order": "start-first", "parallelism": 1},
     }
+
+
+def _amounts(given: Limits | Reservations) -> dict[str, Any]:
+    some = {"cpus": given.cpus and f"{given.cpus:g}", "memory": given.memory and size_text(given.memory)}
+    return {key: value for key, value in some.items() if value}
 
 
 def _is_named(volume: str) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from autoscaler.config.worker import WorkerSpec
-from autoscaler.model import Container, Exit
+from autoscaler.model import Container, Exit, Host
 
 
 class Fleet(Protocol):
@@ -18,6 +18,9 @@ class Fleet(Protocol):
 
     def containers(self) -> tuple[Container, ...]:
         """Every worker of this instance, ended ones included, with one call to the engine; raises FleetUnreachable."""
+
+    def host(self) -> Host | None:
+        """The machine that the workers share, None where limits mean nothing to this fleet; raises FleetUnreachable."""
 
     def start(self, name: str, pool: str, worker: WorkerSpec, environment: Mapping[str, str], broker: str = "") -> None:
         """Create and start one worker; nothing is left behind when that fails. Raises StartRefused, FleetUnreachable.

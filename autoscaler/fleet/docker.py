@@ -22,9 +22,10 @@ from autoscaler.errors import ActError, ContainerGone, FleetUnreachable, Refusal
 from autoscaler.fleet.docker_check import problems
 from autoscaler.fleet.docker_engine import Answer, Engine, Question
 from autoscaler.fleet.docker_entry import container_of
+from autoscaler.fleet.docker_host import HostLook
 from autoscaler.fleet.docker_logs import LINES, LOG_BYTES, tail
 from autoscaler.fleet.docker_spec import INSTANCE, POOL, STOP_SIGNAL, create_body, labels
-from autoscaler.model import Container, Exit
+from autoscaler.model import Container, Exit, Host
 
 PULL_SECONDS = 900.0
 """A pull may take this long; starts of other pools go on meanwhile."""
@@ -46,6 +47,7 @@ class DockerFleet:
         self._engine = Engine(host, timeout_seconds)
         self._instance = instance
         self._timeout = timeout_seconds
+        self._host = HostLook(self._engine, instance)
         self._signals: Mapping[str, str] = {}
         """Stop signal by id of the containers that the last list showed; replaced whole, never changed."""
 
@@ -63,6 +65,10 @@ class DockerFleet:
             raise FleetUnreachable(f"the Docker engine's list of containers cannot be read: {error!r}") from error
         self._signals = {entry["Id"]: entry["Labels"].get(STOP_SIGNAL, "SIGTERM") for entry in ours}
         return found
+
+    def host(self) -> Host | None:
+        """The machine under the engine, with what containers of others may take of it."""
+        return self._host.look()
 
     def start(self, name: str, pool: str, worker: WorkerSpec, environment: Mapping[str, str], broker: str = "") -> None:
         """Create and start one worker.

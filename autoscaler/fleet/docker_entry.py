@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from autoscaler.fleet.docker_spec import BROKER, IMAGE, METRICS_PORT, POOL, SPEC
-from autoscaler.model import Container, ContainerState
+from autoscaler.fleet.docker_spec import BROKER, CPUS, IMAGE, MEMORY, METRICS_PORT, POOL, SPEC
+from autoscaler.model import Container, ContainerState, Need
 
 _STATES = {"created": ContainerState.CREATED} | dict.fromkeys(("exited", "dead", "removing"), ContainerState.EXITED)
 _EXITED = re.compile(r"Exited \((-?\d+)\)")
@@ -32,7 +32,20 @@ def container_of(entry: Mapping[str, Any]) -> Container:
         metrics=_metrics(entry, labels.get(METRICS_PORT)) if state is ContainerState.RUNNING else None,
         image_moved=_image_moved(entry, labels.get(IMAGE)),
         broker=labels.get(BROKER, ""),
+        need=need_of(labels),
     )
+
+
+def need_of(labels: Mapping[str, str]) -> Need | None:
+    """What a worker takes of the room on its host, None where its labels do not tell: an earlier version made it.
+
+    >>> need_of({"autoscaler.memory": "536870912", "autoscaler.cpus": "0.5"}), need_of({"team": "search"})
+    (Need(memory_bytes=536870912, cpus=0.5), None)
+    """
+    try:
+        return Need(int(labels[MEMORY]), float(labels[CPUS]))
+    except (KeyError, ValueError):
+        return None
 
 
 def _image_moved(entry: Mapping[str, Any], asked_for: str | None) -> bool:

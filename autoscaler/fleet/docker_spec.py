@@ -22,6 +22,9 @@ SPEC = "autoscaler.spec"
 BROKER = "autoscaler.broker"
 METRICS_PORT = "autoscaler.metrics_port"
 STOP_SIGNAL = "autoscaler.stop_signal"
+MEMORY = "autoscaler.memory"
+CPUS = "autoscaler.cpus"
+"""What the worker takes of the room on its host: no list of containers tells of limits."""
 IMAGE = "autoscaler.image"
 """The image by the name it was asked for: the engine's list shows an id instead as soon as the name stands for another image."""
 
@@ -82,12 +85,15 @@ def variables(name: str, worker: WorkerSpec, environment: Mapping[str, str]) -> 
 
 def labels(pool: str, instance: str, worker: WorkerSpec, broker: str = "") -> dict[str, str]:
     """What the container is found and judged by later, in front of the user's own labels."""
+    need = worker.deploy.resources.need
     ours = {
         INSTANCE: instance,
         POOL: pool,
         SPEC: worker.hash,
         STOP_SIGNAL: worker.stop_signal,
         IMAGE: worker.image or "",
+        MEMORY: str(need.memory_bytes),
+        CPUS: f"{need.cpus:g}",
         # An image updater that replaced a worker would interrupt its task: a changed image is rolled by draining.
         "com.centurylinklabs.watchtower.enable": "false",
     }
@@ -139,6 +145,7 @@ def _host_config(worker: WorkerSpec, binds: list[str]) -> dict[str, Any]:
         "Init": worker.init,
         "NanoCpus": round(limits.cpus * 1e9) if limits.cpus else None,
         "Memory": limits.memory,
+        "MemoryReservation": worker.deploy.resources.reservations.memory,
         "PidsLimit": limits.pids,
         "ShmSize": worker.shm_size,
         "Tmpfs": {path: options for path, _, options in (line.partition(":") for line in worker.tmpfs)},

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from autoscaler.config.worker import WorkerSpec
 from autoscaler.errors import DryRun
 from autoscaler.fleet.contract import Fleet
-from autoscaler.model import Container, Exit
+from autoscaler.model import Container, Exit, Host
 
 
 class DryFleet:
@@ -22,6 +22,10 @@ class DryFleet:
     def containers(self) -> tuple[Container, ...]:
         """What is really there."""
         return self._inner.containers()
+
+    def host(self) -> Host | None:
+        """What it really is."""
+        return self._inner.host()
 
     def start(self, name: str, pool: str, worker: WorkerSpec, environment: Mapping[str, str], broker: str = "") -> None:
         """Say what would be started."""

@@ -24,7 +24,7 @@ from autoscaler.errors import ActError, ContainerGone, FleetUnreachable, StartRe
 from autoscaler.fleet import process_keeper
 from autoscaler.fleet.docker_spec import NAMING, words
 from autoscaler.fleet.process_state import Replica, Ticket, sweep
-from autoscaler.model import Container, ContainerState, Exit
+from autoscaler.model import Container, ContainerState, Exit, Host
 
 START_SECONDS = 20.0
 """How long the keeper may take to say that the worker runs; it takes 0.02 s on an idle machine."""
@@ -54,6 +54,10 @@ class ProcessFleet:
             except ContainerGone:
                 continue  # removed while we looked
         return tuple(found)
+
+    def host(self) -> Host | None:
+        """None: processes have no limits, so no room is counted."""
+        return None
 
     def start(self, name: str, pool: str, worker: WorkerSpec, environment: Mapping[str, str], broker: str = "") -> None:
         """Start one worker and see its program run; a name that is taken has had its start."""

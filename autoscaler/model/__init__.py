@@ -9,6 +9,7 @@ from __future__ import annotations
 from autoscaler.model.brokers import HOME, BrokerChoice, BrokerTrack, lane_key, lane_of
 from autoscaler.model.failure import Failure
 from autoscaler.model.health import Health
+from autoscaler.model.host import NO_NEED, Host, Need
 from autoscaler.model.lifecycle import Event, Phase
 from autoscaler.model.orders import NO_ORDERS, Direction, Order, OrderKind, Orders
 from autoscaler.model.pool import Flow, PoolView, Replica
@@ -33,6 +34,7 @@ from autoscaler.model.wanted import BacklogPerReplica, Damping, Policies, PoolPo
 
 __all__ = [
     "HOME",
+    "NO_NEED",
     "NO_ORDERS",
     "Action",
     "ActionKind",
@@ -52,8 +54,10 @@ __all__ = [
     "Failure",
     "Flow",
     "Health",
+    "Host",
     "Known",
     "Memory",
+    "Need",
     "Observation",
     "Order",
     "OrderKind",

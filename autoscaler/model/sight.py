@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from autoscaler.model.health import Health
+from autoscaler.model.host import Host, Need
 from autoscaler.model.orders import Orders
 from autoscaler.model.readings import Reading, Unknown
 from autoscaler.model.spending import Served
@@ -72,6 +73,8 @@ class Container:
     """The name of its image stands for another image by now: a new start would get that one."""
     broker: str = ""
     """The broker that it was started for, empty where none was configured then."""
+    need: Need | None = None
+    """What it may take of its host; None where it does not tell."""
 
     @property
     def worker(self) -> str:
@@ -124,3 +127,5 @@ class Observation:
     """Every broker that is read directly, by name. `queues` holds what waits on the first of them, joined with what Flower says."""
     orders: Orders = field(default_factory=dict)
     """What people and producers have ordered and what stands at this moment."""
+    host: Reading[Host] = Unknown("no engine was asked")
+    """The machine that the workers run on; where it is unknown, only counts limit them."""

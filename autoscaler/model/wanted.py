@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from autoscaler.model.brokers import HOME, lane_key
+from autoscaler.model.host import NO_NEED, Need
 from autoscaler.model.spending import Budget
 
 
@@ -81,6 +82,10 @@ class PoolPolicy:
     """The lane that this is the policy of: whose queues are read and for which broker workers are started."""
     standing: bool = False
     """A lane of a broker that is not active: no minimum is kept there."""
+    priority: int = 0
+    """Who comes first where there is not room for all: the higher."""
+    need: Need = NO_NEED
+    """What one more replica may take of the host."""
 
     @property
     def may_wait_seconds(self) -> float:

@@ -1,8 +1,8 @@
 """The cap over all pools: who gets the room that is left on this host.
 
-Minima come first, then one replica at a time to the pool that has the fewest. Replicas that a pool keeps only by its
-stabilization window give way to another pool's work. Draining replicas still use the host, so they count against new starts,
-but never push others out.
+Minima come first, then pools of a higher `priority`, then one replica at a time to the pool that has the fewest. Replicas that a
+pool keeps only by its stabilization window give way to another pool's work. Draining replicas still use the host, so they count
+against new starts, but never push others out.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def _leaving(proposals: tuple[Proposal, ...]) -> int:
 
 
 def _shrink(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> list[int]:
-    """Take one at a time from the pool that is furthest above its minimum until the cap holds."""
-    heap = [(p.policy.replicas_min - n, i) for i, (p, n) in enumerate(zip(proposals, counts, strict=True)) if n > 0]
+    """Take one at a time, of the lowest priority first, from the pool that is furthest above its minimum until the cap holds."""
+    heap = [_surplus(p, n, i) for i, (p, n) in enumerate(zip(proposals, counts, strict=True)) if n > 0]
     heapq.heapify(heap)
     for _ in range(sum(counts) - cap):
-        above, i = heap[0]
+        i = heap[0][3]
         counts[i] -= 1
         if counts[i]:
-            heapq.heapreplace(heap, (above + 1, i))
+            heapq.heapreplace(heap, _surplus(proposals[i], counts[i], i))
         else:
             heapq.heappop(heap)
     return counts
@@ -50,13 +50,13 @@ def _grow(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> list[
     Only room that nobody uses now is given: a replica that is told to leave in this very decision still runs. There is always
     less of it than is asked for, or nothing would have to be shared.
     """
-    heap = [_claim(p, n, i) for i, (p, n) in enumerate(zip(proposals, counts, strict=True)) if n < p.count]
+    heap = [claim(p, n, i) for i, (p, n) in enumerate(zip(proposals, counts, strict=True)) if n < p.count]
     heapq.heapify(heap)
     for _ in range(max(0, cap - sum([p.current for p in proposals]) - _leaving(proposals))):
-        i = heap[0][2]
+        i = heap[0][3]
         counts[i] += 1
         if counts[i] < proposals[i].count:
-            heapq.heapreplace(heap, _claim(proposals[i], counts[i], i))
+            heapq.heapreplace(heap, claim(proposals[i], counts[i], i))
         else:
             heapq.heappop(heap)
     return counts
@@ -76,5 +76,11 @@ def _give_way(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> l
     return counts
 
 
-def _claim(p: Proposal, count: int, index: int) -> tuple[bool, int, int]:
-    return (count >= p.policy.replicas_min, count, index)
+def claim(p: Proposal, count: int, index: int) -> tuple[bool, int, int, int]:
+    """The place in line of a pool that has so many and wants one more: smallest first."""
+    return (count >= p.policy.replicas_min, -p.policy.priority, count, index)
+
+
+def _surplus(p: Proposal, count: int, index: int) -> tuple[bool, int, int, int]:
+    """The place in line of a pool that has so many and may have to give one: smallest first."""
+    return (count <= p.policy.replicas_min, p.policy.priority, p.policy.replicas_min - count, index)

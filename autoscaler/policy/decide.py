@@ -16,6 +16,7 @@ from autoscaler.policy.failover import choose
 from autoscaler.policy.lanes import joined, lanes, share_lanes
 from autoscaler.policy.reasons import Reason
 from autoscaler.policy.replicas import Census, census, view
+from autoscaler.policy.room import fit
 from autoscaler.policy.rules import Proposal
 from autoscaler.policy.selection import actions
 
@@ -33,7 +34,8 @@ RULES: tuple[Callable[[Proposal], Step | None], ...] = (
     thrift.spent,
     rolling.rolling,
 )
-"""What happens to a recommendation, in this order. Before it: demand, activation, wake; after it: the cap over all pools."""
+"""What happens to a recommendation, in this order. Before it: demand, activation, wake; after it: the cap over all pools, and the room
+on the host."""
 
 
 def decide(policies: Policies, seen: Observation, memory: Memory, now: float) -> Decision:
@@ -44,7 +46,7 @@ def decide(policies: Policies, seen: Observation, memory: Memory, now: float) ->
     parts = lanes(policies, choice, look, memory)
     proposals = tuple([propose(lane, look, memory.of(lane.key), now, policies.interval_seconds) for lane in parts])
     granted = share(share_lanes(proposals), policies.max_replicas)
-    decided = [settle(proposal, policies.instance) for proposal in granted]
+    decided = [settle(proposal, policies.instance) for proposal in fit(granted, seen)]
     return Decision(now, joined(decided, policies.brokers), choice, books)
 
 

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     TOO_MANY_REPLICAS = "TooManyReplicas"
     TOO_FEW_REPLICAS = "TooFewReplicas"
     TOTAL_LIMIT = "TotalLimit"
+    NO_ROOM = "NoRoom"
     POOL_REMOVED = "PoolRemoved"
     ROLLING = "Rolling"
     BROKER_REFUSES = "BrokerRefuses"
@@ -77,6 +78,7 @@ MEANING: dict[Reason, str] = {
     Reason.TOO_MANY_REPLICAS: "`replicas.max` caps the count.",
     Reason.TOO_FEW_REPLICAS: "`replicas.min` raises the count.",
     Reason.TOTAL_LIMIT: "`max_replicas` over all pools leaves no room for more.",
+    Reason.NO_ROOM: "The host has not the memory, or the processors, that more workers may take by their limits.",
     Reason.POOL_REMOVED: "The pool, or the broker that its workers serve, no longer stands in the configuration: they are drained.",
     Reason.ROLLING: "Workers were started from an earlier spec or image: they are replaced, a new one first, then an old one drained.",
     Reason.BROKER_REFUSES: "The broker turns everybody away (quota, login, memory, read-only, loading), so no worker is started for it.",

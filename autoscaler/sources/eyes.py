@@ -25,6 +25,7 @@ from autoscaler.model import (
     Container,
     ContainerState,
     Health,
+    Host,
     Known,
     Observation,
     Policies,
@@ -35,6 +36,7 @@ from autoscaler.model import (
     Unknown,
 )
 from autoscaler.sources.births import Births
+from autoscaler.sources.host import HostWatch
 from autoscaler.sources.merge import Answer, DepthFrom, merge
 from autoscaler.sources.sight import Broker, Sight, Source, Wanted
 
@@ -60,6 +62,7 @@ class Eyes:
         patience_seconds: float,
     ) -> None:
         self._list_containers = list_containers
+        self._host = HostWatch(lambda: None)
         self._fleet: _Watch[tuple[Container, ...]] = _Watch(FLEET)
         self._births = Births()
         self._watches: dict[Source, _Watch[Sight]] = {}
@@ -84,6 +87,10 @@ class Eyes:
         """From the next look on leave these brokers alone for so many seconds after each question; their last answers stand."""
         self._pauses = pauses
 
+    def watch_host(self, ask: Callable[[], Host | None]) -> None:
+        """Ask this about the machine under the workers, too, from the next look on."""
+        self._host = HostWatch(ask)
+
     def look(self, policies: Policies, now: float) -> Observation:
         """Ask everybody who is not still being asked, wait at most the patience, and put together what is there."""
         wanted = Wanted(now, _queues(policies), self._running())
@@ -92,14 +99,16 @@ class Eyes:
             pause = self._pauses.get(source.broker, 0.0) if isinstance(source, Broker) else 0.0
             watch.ask(now, partial(self._begin, source, wanted), pause)
         watches: list[_Watch[Any]] = [*self._watches.values(), self._fleet]
-        wait([watch.flight.future for watch in watches if watch.flight], timeout=self._patience)
+        asked = [watch.flight.future for watch in watches if watch.flight]
+        wait([*asked, *self._host.look()], timeout=self._patience)
         for watch in watches:
             watch.take_up()
         elsewhere = [source for source in self._watches if isinstance(source, Broker)][1:]
         told = {watch.name: watch.told() for source, watch in self._watches.items() if source not in elsewhere}
         queues, workers = merge(wanted.queues, told, depth_from=self._depth_from, now=now, max_age_seconds=self._max_age)
         brokers = self._brokers(wanted, queues)
-        return Observation(now, queues, workers, self._containers(now), tuple(watch.sight() for watch in watches), brokers)
+        told_by = tuple(watch.sight() for watch in watches)
+        return Observation(now, queues, workers, self._containers(now), told_by, brokers, host=self._host.reading(now))
 
     def shift(self, seconds: float) -> None:
         """The wall clock was set by so much: what is known, and what is being asked, is as old as it was."""

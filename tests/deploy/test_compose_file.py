@@ -102,6 +102,7 @@ ID = "0f" * 32
     [
         ("GET", "/_ping"),
         ("GET", "/version"),
+        ("GET", "/v1.51/info"),
         ("GET", "/v1.51/containers/json?all=1&filters=%7B%7D"),
         ("GET", f"/v1.51/containers/{ID}/json"),
         ("GET", f"/v1.51/containers/{ID}/logs?stdout=1&tail=20"),

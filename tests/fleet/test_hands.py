@@ -41,6 +41,9 @@ class ScriptedFleet:
     def containers(self) -> tuple[Container, ...]:
         return ()
 
+    def host(self) -> None:
+        return None
+
     def start(self, name: str, pool: str, worker: WorkerSpec, environment: Mapping[str, str], broker: str = "") -> None:
         self.brokers[name] = broker
         self.given[name] = (pool, worker, environment)

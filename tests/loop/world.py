@@ -16,6 +16,7 @@ from autoscaler.model import (
     ContainerState,
     Exit,
     Health,
+    Host,
     Known,
     Memory,
     Observation,
@@ -83,6 +84,8 @@ class World:
         self.done = self.sent = 0
         self.blind_flower = self.blind_fleet = False
         self.slow_engine = self.refusing_engine = False
+        self.host: Host | None = None
+        """The machine that the workers run on, where anybody says."""
         self.broker: Health | None = None
         """How the broker is doing, where it is read directly."""
         self.served: Served | None = None
@@ -209,6 +212,7 @@ class World:
             brokers={"main": self._broker(self.broker)} if self.broker else {},
             sources=(SourceSight("flower", seen, "", 0.0, now), SourceSight("fleet", not self.blind_fleet, "", 0.0, now)),
             orders=self.orders,
+            host=Known(self.host, now, "fleet") if self.host else GONE,
         )
 
     def _broker(self, health: Health) -> BrokerSight:
@@ -233,11 +237,11 @@ class World:
         counts = (known(worker.started), known(worker.finished))
         return WorkerSight(f"celery@{worker.name}", known(not worker.draining), *tasks, none, none, *counts)
 
-    @staticmethod
-    def _container(worker: Worker) -> Container:
+    def _container(self, worker: Worker) -> Container:
         state = ContainerState.RUNNING if worker.ended is None else ContainerState.EXITED
         code = None if worker.ended is None else worker.end.code
-        return Container(f"id-{worker.name}", worker.name, worker.pool, state, worker.created, worker.spec, code)
+        need = self.policies.pools[worker.pool].need if worker.pool in self.policies.pools else None
+        return Container(f"id-{worker.name}", worker.name, worker.pool, state, worker.created, worker.spec, code, need=need)
 
     # -------------------------------------------------------- hands
 

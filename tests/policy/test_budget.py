@@ -116,3 +116,21 @@ def test_failed_starts_still_take_room():
 
     assert pool_of(made, "a").view.failed_starts
     assert [ActionKind.DRAIN] == [action.kind for action in made.actions]
+
+
+def test_priority_is_served_first():
+    """Free room goes to the pool that matters more, all of it, before the others share the rest."""
+    settings = policies(a_policy("a"), a_policy("b", priority=1, replicas_max=4), max_replicas=6)
+    made = decide(settings, seen(waiting={"a": 9, "b": 9}), Memory(), NOW)
+
+    assert (2, 4) == (pool_of(made, "a").desired, pool_of(made, "b").desired)
+
+
+def test_a_lowered_cap_spares_what_matters():
+    """What has to go is taken from the pool of the lower priority, as far as its minimum."""
+    settings = policies(a_policy("a", replicas_min=1), a_policy("b", priority=1), max_replicas=3)
+    low, high = fleet(1, 1, 1, pool="a"), fleet(1, 1, 1, pool="b")
+    look = seen(waiting={"a": 0, "b": 0}, containers=low["containers"] + high["containers"], workers=low["workers"] + high["workers"])
+    made = decide(settings, look, Memory(), NOW)
+
+    assert (1, 2) == (pool_of(made, "a").desired, pool_of(made, "b").desired)

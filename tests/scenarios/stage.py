@@ -1,9 +1,11 @@
 """Plays a scenario: a text file of commands, each followed by what the loop did, tick by tick.
 
     pool NAME key=value ...     a pool; keys: min max slots up max_wait down target_wait backlog_per_replica spare stabilization
+                                memory (GiB) cpus priority
                                 up_step up_period up_cooldown up_stabilization down_step down_period down_cooldown
     remove POOL                 the pool is taken out of the configuration
     cap COUNT                   max_replicas over all pools
+    host GIB CPUS [GIB]         what the engine says of its host, and what containers of others may take of it
     runtime SECONDS             how long a task takes from now on
     send POOL COUNT             tasks arrive
     eta POOL COUNT SECONDS      a worker of the pool takes tasks that are due only then
@@ -45,6 +47,8 @@ from autoscaler.model import (
     Damping,
     Direction,
     Health,
+    Host,
+    Need,
     Order,
     OrderKind,
     Policies,
@@ -87,6 +91,8 @@ class Stage:
             else BacklogPerReplica(number("backlog_per_replica", 0)) if "backlog_per_replica" in given
             else Thresholds(int(number("up", 0)), number("max_wait", 15.0), int(number("down", 0))),
             spare=int(number("spare", 0)),
+            priority=int(number("priority", 0)),
+            need=Need(round(number("memory", 0) * 2**30), number("cpus", 0)),
             scale_up=_damping(given, "up", "none", number("up_stabilization", 0)),
             scale_down=_damping(given, "down", "100%", number("stabilization", 0) if "stabilization" in given else None),
         )  # fmt: skip
@@ -101,6 +107,9 @@ class Stage:
 
     def _cap(self, count: str) -> None:
         self.world.policies = replace(self.world.policies, max_replicas=int(count))
+
+    def _host(self, memory: str, cpus: str, others: str = "0") -> None:
+        self.world.host = Host(int(memory) * 2**30, float(cpus), int(others) * 2**30)
 
     def _runtime(self, seconds: str) -> None:
         self.world.runtime = float(seconds)
