@@ -99,7 +99,7 @@ class Eyes:
             pause = self._pauses.get(source.broker, 0.0) if isinstance(source, Broker) else 0.0
             watch.ask(now, partial(self._begin, source, wanted), pause)
         watches: list[_Watch[Any]] = [*self._watches.values(), self._fleet]
-        asked = [watch.flight.future for watch in watches if watch.flight]
+        asked: list[Future[Any]] = [watch.flight.future for watch in watches if watch.flight]
         wait([*asked, *self._host.look()], timeout=self._patience)
         for watch in watches:
             watch.take_up()

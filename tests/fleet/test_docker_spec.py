@@ -39,6 +39,8 @@ class TestBody:
                 "autoscaler.spec": worker.hash,
                 "autoscaler.stop_signal": "SIGTERM",
                 "autoscaler.image": "app:1",
+                "autoscaler.memory": "0",
+                "autoscaler.cpus": "0",
                 "com.centurylinklabs.watchtower.enable": "false",
             },
             "Hostname": NAME,
