@@ -24,7 +24,7 @@ from autoscaler.lock import StateLock
 from autoscaler.loop import Reporter, tick
 from autoscaler.model import Memory, Record
 from autoscaler.model.moment import shifted
-from autoscaler.policy.looks import at_rest, pauses
+from autoscaler.policy.looks import pauses, tick_seconds
 from autoscaler.policy.memory import resume
 from autoscaler.report.journal import Journal
 from autoscaler.report.log import LogReporter, configure_logging
@@ -60,6 +60,7 @@ class Daemon:
         self._bugs: tuple[str, ...] = ()
         self._bugs_in_a_row = 0
         self._last_tick = time.monotonic()
+        self._pause = self.settings.interval
         self._record: Record | None = None
         self._memory = Memory()
         self.snapshot = self._snapshot(0.0)
@@ -141,14 +142,9 @@ class Daemon:
                 return 1
             if once:
                 return 1 if self._bugs_in_a_row else 0
-            if not self.clock.wait(began + self._interval()):
+            self._pause = self.settings.interval if self._bugs else tick_seconds(self.snapshot.policies, self._record)
+            if not self.clock.wait(began + self._pause):
                 return 0
-
-    def _interval(self) -> float:
-        """Seconds from one tick to the next: `idle_interval`, where one is given, while every pool is idle."""
-        idle, policies = self.settings.idle_interval, self.snapshot.policies
-        resting = idle is not None and self._record is not None and not self._bugs and at_rest(policies, self._record)
-        return max(self.settings.interval, idle) if resting and idle else self.settings.interval
 
     def _one_tick(self) -> None:
         began = time.monotonic()
@@ -253,7 +249,7 @@ class Daemon:
     def alive(self) -> tuple[bool, str]:
         """Whether the loop still ticks; never depends on Flower, the broker or the engine."""
         late = time.monotonic() - self._last_tick
-        limit = 3 * max(self.settings.interval, self.settings.idle_interval or 0.0) + 10.0
+        limit = self._pause + 2 * self.settings.interval + 10.0
         return late <= limit, f"the last tick ended {late:.1f} s ago" + ("" if late <= limit else f", more than {limit:.0f} s")
 
     # ------------------------------------------------------------ shutdown

@@ -9,6 +9,8 @@ Worked example: 250,000 of 500,000 commands are left and 15 days to go. A twenti
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from autoscaler.model import BrokerTrack, Health, Memory, OrderKind, Orders, Phase, Policies, PoolDecision, Record, lane_of
 from autoscaler.model.spending import Account
 from autoscaler.policy.failover import BACK_LOOKS, DOWN_LOOKS
@@ -25,10 +27,22 @@ SPENT_SECONDS = 300.0
 WAKES_REMEMBERED_SECONDS = 7 * 86400.0
 
 
+class Rest(NamedTuple):
+    """How long a broker is left alone after a look at it, and why, in words that follow "because"."""
+
+    seconds: float
+    why: str
+
+
 def pauses(policies: Policies, memory: Memory, last: Record | None, orders: Orders, now: float) -> dict[str, float]:
     """Seconds to leave each broker alone after its last look; those that are not named are asked in every tick."""
     if last is None or any(order.kind is OrderKind.WAKE for standing in orders.values() for order in standing):
         return {}
+    return {name: rest.seconds for name, rest in rests(policies, memory, last, now).items()}
+
+
+def rests(policies: Policies, memory: Memory, last: Record, now: float) -> dict[str, Rest]:
+    """The brokers that are not asked in every tick, while nobody wakes."""
     resting = at_rest(policies, last)
     woken = policies.wakes and all(_was_woken(memory, pool, now) for pool in policies.pools)
     found = {}
@@ -36,10 +50,18 @@ def pauses(policies: Policies, memory: Memory, last: Record | None, orders: Orde
         account = last.decision.books.get(name)
         if (pause := _in_trouble(name, last, memory, metered=account is not None)) is None and account:
             idle = resting or (name != memory.active_broker and not _has_work(name, policies.brokers, last))
-            pause = _at_rest(account, policies, now, woken=woken) if idle else THIN_SECONDS if account.breaks else 0.0
-        if pause:
+            pause = _at_rest(account, policies, now, woken=woken) if idle else _at_work(account)
+        if pause and pause.seconds:
             found[name] = pause
     return found
+
+
+def tick_seconds(policies: Policies, last: Record | None) -> float:
+    """From one tick to the next: `idle_interval`, where one is given, while every pool is idle."""
+    idle = policies.idle_interval_seconds
+    if idle is None or last is None or not at_rest(policies, last):
+        return policies.interval_seconds
+    return max(policies.interval_seconds, idle)
 
 
 def at_rest(policies: Policies, last: Record) -> bool:
@@ -65,23 +87,28 @@ def seconds_between_looks(left: float, until_end: float) -> float:
     return min(LONGEST_PAUSE_SECONDS, until_end / (LOOKING_SHARE * left))
 
 
-def _at_rest(account: Account, policies: Policies, now: float, *, woken: bool) -> float:
+def _at_work(account: Account) -> Rest | None:
+    return Rest(THIN_SECONDS, "its budget would not last") if account.breaks else None
+
+
+def _at_rest(account: Account, policies: Policies, now: float, *, woken: bool) -> Rest | None:
     if policies.idle_interval_seconds is not None:
-        return 0.0  # the whole loop is as slow as the operator wants it
+        return None  # the whole loop is as slow as the operator wants it
     if woken:
-        return LONGEST_PAUSE_SECONDS
-    return seconds_between_looks(account.budget.commands - account.used, account.ends_at - now)
+        return Rest(LONGEST_PAUSE_SECONDS, "nothing is to do there, and producers wake their pools")
+    seconds = seconds_between_looks(account.budget.commands - account.used, account.ends_at - now)
+    return Rest(seconds, "nothing is to do there, and its budget is kept for work")
 
 
-def _in_trouble(name: str, last: Record, memory: Memory, *, metered: bool) -> float | None:
+def _in_trouble(name: str, last: Record, memory: Memory, *, metered: bool) -> Rest | None:
     """The pause for a broker that does not serve, or has just begun to again; None where it serves."""
     track, sight = memory.brokers.get(name, BrokerTrack()), last.observation.brokers.get(name)
     if sight is None or not track.failed:
         on_probation = name != memory.active_broker and 0 < track.answered < BACK_LOOKS
-        return PROBE_SECONDS if metered and on_probation else None
+        return Rest(PROBE_SECONDS, "it has just begun to serve again") if metered and on_probation else None
     if sight.health is Health.QUOTA:
-        return min(SPENT_SECONDS, PROBE_SECONDS * 2.0 ** min(track.failed - 1, 10))
-    return PROBE_SECONDS if metered and track.failed >= DOWN_LOOKS else 0.0
+        return Rest(min(SPENT_SECONDS, PROBE_SECONDS * 2.0 ** min(track.failed - 1, 10)), "its quota is used up")
+    return Rest(PROBE_SECONDS if metered and track.failed >= DOWN_LOOKS else 0.0, "it does not serve")
 
 
 def _has_work(name: str, brokers: tuple[str, ...], last: Record) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from autoscaler.model import BrokerChoice, BrokerSight, Health, Known
 from autoscaler.model.spending import Account, Meter, Period, Usage
 from autoscaler.policy.allowance import average_per_second
+from autoscaler.policy.looks import Rest, rests, tick_seconds
 from autoscaler.policy.meter import day_name, month_name
 from autoscaler.report.sentence import line, seconds
 from autoscaler.report.snapshot import Snapshot
@@ -20,15 +21,17 @@ from autoscaler.report.snapshot import Snapshot
 
 def brokers_status(snapshot: Snapshot, now: float) -> list[dict[str, Any]]:
     """Every usable broker: its health, why the active one is active, and what it costs. Producers and Compose files may follow this."""
-    return [_broker(snapshot, name, now) for name in snapshot.policies.brokers]
+    resting = rests(snapshot.policies, snapshot.memory, snapshot.record, now) if snapshot.record else {}
+    return [_broker(snapshot, name, resting.get(name), now) for name in snapshot.policies.brokers]
 
 
-def _broker(snapshot: Snapshot, name: str, now: float) -> dict[str, Any]:
+def _broker(snapshot: Snapshot, name: str, rest: Rest | None, now: float) -> dict[str, Any]:
     record, active = snapshot.record, name == snapshot.active_broker
     sight = record.observation.brokers.get(name) if record else None
     choice = record.decision.brokers if record else BrokerChoice()
     account = record.decision.books.get(name) if record else None
     meter = snapshot.memory.meters.get(name, Meter())
+    every = max(tick_seconds(snapshot.policies, record), rest.seconds if rest else 0.0)
     return {
         "broker": name,
         "active": active,
@@ -37,10 +40,11 @@ def _broker(snapshot: Snapshot, name: str, now: float) -> dict[str, Any]:
         "why": line(choice.why) if active else "",
         "up_since": choice.tracks[name].up_since if name in choice.tracks else None,
         "waiting": waiting(sight) if sight else None,
+        "asked_every_seconds": round(every, 1),
         "usage": _usage(meter, now),
         "budget": _budget(account) if account else None,
         "costs": _costs(meter),
-        "words": [line(text) for text in words(name, meter, account, now)],
+        "words": [line(text) for text in (*words(name, meter, account, now), *pace(name, rest, every))],
     }
 
 
@@ -128,6 +132,16 @@ def standing(account: Account, now: float) -> str:
         left = seconds(account.runs_out_at - now)
         return f"{used}; at the pace of the last day it runs out in {left}, and would be {_count(account.projected)} at the end"
     return f"{used}; at the pace of the last day {_count(account.projected)} at the end"
+
+
+def pace(name: str, rest: Rest | None, every: float) -> Iterator[str]:
+    """Why a broker is asked less often than the others, where it is.
+
+    >>> list(pace("main", Rest(600.0, "its quota is used up"), 600.0))
+    ['main: asked once in 10m, because its quota is used up']
+    """
+    if rest and rest.seconds >= every:
+        yield f"{name}: asked once in {seconds(every)}, because {rest.why}"
 
 
 def _unexplained(used: Usage) -> str:

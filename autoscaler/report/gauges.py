@@ -14,6 +14,7 @@ from functools import lru_cache
 from autoscaler import __version__
 from autoscaler.model import Known, OrderKind, Phase, PoolDecision, PoolPolicy, SourceSight
 from autoscaler.model.spending import SENDERS, Meter
+from autoscaler.policy.looks import tick_seconds
 from autoscaler.report.sentence import LIMITS, limits
 from autoscaler.report.series import Family, label_text, number
 from autoscaler.report.snapshot import Snapshot
@@ -33,6 +34,7 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "pool_paused": ("1 while an operator holds the pool.", ("pool",)),
     "scaling_limited": ("1 for each reason that holds the pool's count back now.", ("pool", "reason")),
     "last_tick_timestamp_seconds": ("When the last whole tick began.", ()),
+    "interval_seconds": ("From one tick to the next as things are: interval, or idle_interval while every pool is idle.", ()),
     "source_up": ("1 while a source answers.", ("source",)),
     "broker_up": ("1 while a broker that is read directly answers.", ("broker",)),
     "broker_active": ("1 for the broker that workers are started for.", ("broker",)),
@@ -112,6 +114,7 @@ def _of_daemon(sheet: _Sheet, snapshot: Snapshot) -> None:
     sheet.put("config_last_reload_success_timestamp_seconds", config.loaded_at)
     sheet.put("config_info", 1, config.hash)
     sheet.put("journal_write_errors", snapshot.journal_errors)
+    sheet.put("interval_seconds", tick_seconds(snapshot.policies, snapshot.record))
     if snapshot.record:
         sheet.put("last_tick_timestamp_seconds", snapshot.record.at)
         for source in snapshot.record.observation.sources:

@@ -81,7 +81,8 @@ class RedisLine:
         quiet = {"driver_info": None} if "driver_info" in _CONNECTION_OPTIONS else {"lib_name": None, "lib_version": None}
         untimed = {"socket_timeout": None, "socket_connect_timeout": None}  # the deadline over the whole look is the timeout
         try:
-            pool: Any = ConnectionPool.from_url(self._url, protocol=2, retry=Retry(NoBackoff(), 0), **quiet, **untimed)
+            kept = {} if self._url.startswith("unix:") else _KEPT_ALIVE
+            pool: Any = ConnectionPool.from_url(self._url, protocol=2, retry=Retry(NoBackoff(), 0), **quiet, **untimed, **kept)
             return pool.make_connection()
         except (ValueError, TypeError):
             # What is raised there quotes the address, password and all: it is not passed on.
@@ -108,6 +109,15 @@ class RedisLine:
 
 
 _CONNECTION_OPTIONS = inspect.signature(AbstractConnection.__init__).parameters
+_KEPT_ALIVE: dict[str, Any] = {
+    "socket_keepalive": True,
+    "socket_keepalive_options": {
+        getattr(socket, name): seconds
+        for name, seconds in {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}.items()
+        if hasattr(socket, name)
+    },
+}
+"""Between looks ten minutes apart a load balancer would forget a silent connection without a word; this costs no command."""
 
 
 def good(answers: Sequence[Any]) -> Sequence[Any]:

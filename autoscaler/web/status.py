@@ -26,6 +26,7 @@ from autoscaler.model import (
 from autoscaler.model.health import REMEDY
 from autoscaler.policy.drains import ailments
 from autoscaler.policy.foresight import foresee
+from autoscaler.policy.looks import tick_seconds
 from autoscaler.policy.strangers import strangers
 from autoscaler.report.brokers import brokers_status, standing
 from autoscaler.report.gauges import backlog, busy
@@ -67,7 +68,7 @@ def status(snapshot: Snapshot, now: float, *, workers: bool = True, expected: Ma
         "started_at": snapshot.started_at,
         "last_tick_at": snapshot.record.at if snapshot.record else None,
         "tick_seconds": snapshot.tick_seconds,
-        "interval_seconds": snapshot.policies.interval_seconds,
+        "interval_seconds": tick_seconds(snapshot.policies, snapshot.record),
         "dry_run": snapshot.dry_run,
         "trouble": list(trouble(snapshot, now)),
         "config": to_plain(config),

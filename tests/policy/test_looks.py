@@ -11,7 +11,7 @@ from autoscaler.model import BrokerSight, BrokerTrack, Health, Memory, Order, Or
 from autoscaler.model.spending import Budget, Meter, Period, Usage
 from autoscaler.policy.allowance import accounts
 from autoscaler.policy.decide import decide
-from autoscaler.policy.looks import LONGEST_PAUSE_SECONDS, PROBE_SECONDS, SPENT_SECONDS, THIN_SECONDS, at_rest, pauses
+from autoscaler.policy.looks import LONGEST_PAUSE_SECONDS, PROBE_SECONDS, SPENT_SECONDS, THIN_SECONDS, at_rest, pauses, rests, tick_seconds
 from autoscaler.policy.meter import day_name, month_name
 
 BUDGET = Budget(10_000, "day")
@@ -92,6 +92,27 @@ def test_a_wake_looks_at_once() -> None:
 def test_an_interval_of_the_operators_own_is_kept() -> None:
     """`idle_interval` slows the whole loop, and each of its ticks looks."""
     assert {} == asked(replace(SETTINGS, idle_interval_seconds=60.0))
+
+
+def test_the_loop_itself_slows_down_where_the_operator_says_so() -> None:
+    """`idle_interval` while every pool is idle, never faster than `interval`; `auto` leaves the loop as it is."""
+    slow, resting, working = replace(SETTINGS, idle_interval_seconds=600.0), a_record()[0], a_record(waiting=1)[0]
+
+    assert (600.0, SETTINGS.interval_seconds) == (tick_seconds(slow, resting), tick_seconds(slow, working))
+    assert SETTINGS.interval_seconds == tick_seconds(SETTINGS, resting) == tick_seconds(slow, None)
+    assert SETTINGS.interval_seconds == tick_seconds(replace(SETTINGS, idle_interval_seconds=0.1), resting)
+
+
+def test_a_rest_says_why() -> None:
+    """In words for the status: a budget that is saved, work on a thin one, a quota that is gone."""
+    scenes = ({}, {"waiting": 1, "used": 20_000.0}, {"health": Health.QUOTA})
+    told = []
+    for scene in scenes:
+        record, memory = a_record(**scene)
+        tracks = {**SERVES, "primary": BrokerTrack(failed=1)} if scene.get("health") else SERVES
+        told.append(rests(SETTINGS, replace(memory, brokers=tracks), record, NOW)["primary"].why)
+
+    assert ["nothing is to do there, and its budget is kept for work", "its budget would not last", "its quota is used up"] == told
 
 
 def test_the_first_tick_looks() -> None:

@@ -86,6 +86,7 @@ class Page:
         ("scaling_limited{pool=browser,reason=ScaleUpLimit}", 1),
         ("scaling_limited{pool=browser,reason=CoolingDown}", 0),
         ("last_tick_timestamp_seconds", NOW),
+        ("interval_seconds", 2.0),
         ("source_up{source=flower}", 1),
         ("broker_up{broker=primary}", 0),
         ("broker_active{broker=primary}", 1),

@@ -236,6 +236,7 @@ def test_tells_what_a_broker_costs() -> None:
         "primary: 84 % of 10,000 a day used; at the pace of the last day it runs out in 6h6m, and would be 12,600 at the end",
         "primary: an idle worker costs 106 commands a minute (usual value, not measured here yet), 152,928 a day; "
         "having none saved 900,000 this month",
+        "primary: asked once in 10s, because its budget would not last",
     ] == primary["words"]
     assert any("broker primary: 84 % of 10,000 a day used" in text for text in trouble(snapshot, NOW))
 
