@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from autoscaler.config.models import Settings
+from autoscaler.config.neighbours import Token
 from autoscaler.config.worker import WorkerSpec
 from autoscaler.fleet.contract import BrokerAddress, Fleet
 from autoscaler.fleet.dry import DryFleet
@@ -16,6 +17,7 @@ from autoscaler.sources.broker import BrokerSource
 from autoscaler.sources.flower import FlowerSource
 from autoscaler.sources.sight import Source
 from autoscaler.sources.workers import WorkerPages
+from autoscaler.web.tokens import Key
 
 PAGE_TIMEOUT_SECONDS = 2.0
 """A worker's own page comes from a thread of a live process in the same network: later than this it is as good as silent."""
@@ -51,6 +53,11 @@ def broker_addresses(settings: Settings) -> dict[str, BrokerAddress]:
     """What workers are started for, by lane: the first broker is home."""
     brokers = settings.usable_brokers
     return {HOME if b is brokers[0] else b.name: BrokerAddress(b.name, b.url.get_secret_value()) for b in brokers}
+
+
+def api_keys(tokens: tuple[Token, ...]) -> tuple[Key, ...]:
+    """The configured tokens as the web room compares them."""
+    return tuple(Key(token.name, token.secret.get_secret_value()) for token in tokens)
 
 
 def patience_seconds(settings: Settings) -> float:

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import structlog
 
-from autoscaler.assemble import broker_addresses, build_fleet, build_sources, metrics_targets, patience_seconds, worker_specs
+from autoscaler.assemble import api_keys, broker_addresses, build_fleet, build_sources, metrics_targets, patience_seconds, worker_specs
 from autoscaler.clock import SystemClock
 from autoscaler.config.changes import Change, ConfigFile
 from autoscaler.config.in_force import not_in_force
 from autoscaler.config.models import Settings
-from autoscaler.config.neighbours import Token
 from autoscaler.desk import FILE as ORDERS_FILE
 from autoscaler.desk import Desk, EyesWithOrders
 from autoscaler.fleet.hands import Hands
@@ -32,9 +31,9 @@ from autoscaler.report.metrics import Metrics
 from autoscaler.report.snapshot import ConfigState, Snapshot
 from autoscaler.sources.eyes import Eyes
 from autoscaler.sources.flower_tasks import RunningTasks
+from autoscaler.standby import Standby
 from autoscaler.web.app import Doors, build_app
 from autoscaler.web.server import Server
-from autoscaler.web.tokens import Key
 
 BUGS_IN_A_ROW_MAX = 10
 """After so many ticks that failed by a bug of ours the process ends, so that its supervisor starts it afresh."""
@@ -67,11 +66,23 @@ class Daemon:
 
     # ------------------------------------------------------------ startup
 
-    def startup(self) -> None:
-        """Take the lock, open the journal, build eyes and hands, serve the API. Raises LockHeld, OSError."""
-        settings, state = self.settings, Path(self.settings.state)
-        configure_logging(settings.log, secrets=_secrets(settings))
-        self._lock = StateLock(state)
+    def startup(self, *, standby: bool = False) -> bool:
+        """Take the lock, open the journal, build eyes and hands, serve the API. Raises LockHeld, OSError.
+
+        With `standby` a lock that another one holds is waited for; False when told to stop before it was free.
+        """
+        configure_logging(self.settings.log, secrets=_secrets(self.settings))
+        state = Path(self.settings.state)
+        lock = Standby(self.settings, self.snapshot, self.clock).lock(state) if standby else StateLock(state)
+        if lock is None:
+            return False
+        self._lock, self._last_tick = lock, time.monotonic()
+        self.clock.jumped()  # whoever was in charge until now has followed a clock that was set
+        self._take_charge(self.settings, state)
+        return True
+
+    def _take_charge(self, settings: Settings, state: Path) -> None:
+        """With the lock held."""
         self._journal = Journal(state / "journal.sqlite3")
         self._desk = Desk(state / ORDERS_FILE, self._journal.note, self.clock.nudge)
         kept = self._journal.load_memory()
@@ -124,8 +135,8 @@ class Daemon:
             ordered=self._journal.orders,
             reload=self._desk.pass_on,
             alive=self.alive,
-            keys=lambda: _keys(self.settings.api.tokens),
-            wake_keys=lambda: _keys(self.settings.api.wake_tokens),
+            keys=lambda: api_keys(self.settings.api.tokens),
+            wake_keys=lambda: api_keys(self.settings.api.wake_tokens),
             allowed_hosts=lambda: self.settings.api.allowed_hosts,
             counted=self._metrics.count_request,
         )
@@ -269,10 +280,6 @@ class Daemon:
                 step()
             except Exception:
                 self._log.exception("shutdown step failed", step=step.__qualname__)
-
-
-def _keys(tokens: tuple[Token, ...]) -> tuple[Key, ...]:
-    return tuple(Key(token.name, token.secret.get_secret_value()) for token in tokens)
 
 
 def _secrets(settings: Settings) -> tuple[str, ...]:

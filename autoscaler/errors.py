@@ -106,7 +106,11 @@ class DryRun(ActError):
 
 
 class LockHeld(AutoscalerError):
-    """Another instance holds the lock on the state folder."""
+    """Another instance holds the lock on the state folder; `holder` says which, as far as it is known."""
+
+    def __init__(self, text: str, *, holder: str) -> None:
+        super().__init__(text)
+        self.holder = holder
 
 
 class TraceUnusable(AutoscalerError):

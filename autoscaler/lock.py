@@ -22,7 +22,7 @@ class StateLock:
             holder = self._file.read().strip() or "unknown"
             self._file.close()
             text = f"another instance (process {holder}) holds the lock on {state}: stop it, or give this one its own `state`"
-            raise LockHeld(text) from error
+            raise LockHeld(text, holder=f"process {holder}") from error
         self._file.truncate(0)
         self._file.write(str(os.getpid()))
         self._file.flush()

@@ -48,13 +48,14 @@ def cli() -> None:
 @config_option
 @click.option("--dry-run", is_flag=True, help="Decide and report, change nothing.")
 @click.option("--once", is_flag=True, help="One tick, then exit.")
-def run(config: Path, dry_run: bool, once: bool) -> None:
+@click.option("--standby", is_flag=True, help="While another one holds the lock of the state folder, wait and take over when it ends.")
+def run(config: Path, dry_run: bool, once: bool, standby: bool) -> None:
     """The daemon."""
     # structlog and httpx load rich and pygments where they find them, for terminals: 7 MB that a daemon never uses.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     from autoscaler.cli.run import run_daemon
 
-    raise SystemExit(run_daemon(config, dry_run=dry_run, once=once))
+    raise SystemExit(run_daemon(config, dry_run=dry_run, once=once, standby=standby))
 
 
 @cli.command()

@@ -14,7 +14,7 @@ from types import FrameType
 from autoscaler.daemon import Daemon
 
 
-def run_daemon(config: Path, *, dry_run: bool, once: bool) -> int:
+def run_daemon(config: Path, *, dry_run: bool, once: bool, standby: bool) -> int:
     """Start, tick until told to stop, shut down; returns the exit code."""
     daemon = Daemon(config, os.environ, dry_run=dry_run)
 
@@ -24,10 +24,11 @@ def run_daemon(config: Path, *, dry_run: bool, once: bool) -> int:
     def reload(_signal: int, _frame: FrameType | None) -> None:
         daemon.clock.nudge()
 
-    daemon.startup()
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGHUP, reload)
+    if not daemon.startup(standby=standby):
+        return 0
     try:
         return daemon.run(once=once)
     finally:

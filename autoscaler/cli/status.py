@@ -68,6 +68,7 @@ def view(status: dict[str, Any]) -> RenderableType:
 
     lines = [Text(headline(status), style="bold")]
     lines += [Text("dry run: nothing is changed", style="yellow")] if status["dry_run"] else []
+    lines += [Text(status["standby"], style="yellow")] if status.get("standby") else []
     lines += [Text(f"! {text}", style="red") for text in status["trouble"]]
     orders = [Text(f"{pool['pool']}: {order(told, status['now'])}", style="cyan") for pool in status["pools"] for told in pool["orders"]]
     costs = [Text(words, style="dim") for broker in status.get("brokers", []) for words in broker["words"]]

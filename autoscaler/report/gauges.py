@@ -33,6 +33,7 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "pool_blind": ("1 while something that is needed to scale down safely cannot be seen.", ("pool",)),
     "pool_paused": ("1 while an operator holds the pool.", ("pool",)),
     "scaling_limited": ("1 for each reason that holds the pool's count back now.", ("pool", "reason")),
+    "standby": ("1 while another instance is in charge and this one waits to take over.", ()),
     "last_tick_timestamp_seconds": ("When the last whole tick began.", ()),
     "interval_seconds": ("From one tick to the next as things are: interval, or idle_interval while every pool is idle.", ()),
     "source_up": ("1 while a source answers.", ("source",)),
@@ -110,6 +111,7 @@ _label_text = lru_cache(maxsize=65_536)(label_text)
 
 def _of_daemon(sheet: _Sheet, snapshot: Snapshot) -> None:
     config = snapshot.config
+    sheet.put("standby", bool(snapshot.standby))
     sheet.put("config_last_reload_successful", 0 if config.problems else 1)
     sheet.put("config_last_reload_success_timestamp_seconds", config.loaded_at)
     sheet.put("config_info", 1, config.hash)

@@ -37,6 +37,8 @@ class Snapshot:
     """None until the first tick is over."""
     tick_seconds: float = 0.0
     dry_run: bool = False
+    standby: str = ""
+    """Who is in charge instead of this one, in words; empty where this one is."""
     active_broker: str | None = None
     metrics_targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """pool -> `host:port` of its workers' own pages, for Prometheus service discovery."""

@@ -70,6 +70,7 @@ def status(snapshot: Snapshot, now: float, *, workers: bool = True, expected: Ma
         "tick_seconds": snapshot.tick_seconds,
         "interval_seconds": tick_seconds(snapshot.policies, snapshot.record),
         "dry_run": snapshot.dry_run,
+        "standby": snapshot.standby or None,
         "trouble": list(trouble(snapshot, now)),
         "config": to_plain(config),
         "sources": [_source(sight, now) for sight in (snapshot.record.observation.sources if snapshot.record else ())],
@@ -125,7 +126,7 @@ def _foresight(snapshot: Snapshot, name: str) -> dict[str, Any] | None:
 def trouble(snapshot: Snapshot, now: float) -> Iterator[str]:
     """In words, everything that is wrong now; nothing when all is well."""
     config = snapshot.config
-    if snapshot.record is None:
+    if snapshot.record is None and not snapshot.standby:
         yield "the first tick is not over yet: nothing has been seen"
     if config.problems:
         yield f"config.yaml was refused, the one loaded {seconds(now - config.loaded_at)} ago stays in force: {config.problems[0]}"
@@ -190,7 +191,7 @@ def missing(snapshot: Snapshot | None) -> tuple[str, ...]:
     """What keeps the daemon from being ready, in words."""
     if snapshot is None:
         return ("the configuration is not loaded yet", "the first tick is not over yet")
-    return () if snapshot.record else ("the first tick is not over yet",)
+    return () if snapshot.record else (snapshot.standby or "the first tick is not over yet",)
 
 
 def targets(snapshot: Snapshot | None) -> list[dict[str, Any]]:
