@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the environment (.venv) is made once, from requirements-dev.txt.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint coverage check up down bench-policy lock clean
+.PHONY: help demo test lint coverage check up down dashboards bench-policy lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ up: ## Start broker, Flower and autoscaler with Docker Compose, with the example
 
 down: ## Stop what `make up` started, and the workers that the autoscaler left running
 	@scripts/down
+
+dashboards: ## Build grafana/dashboards anew from the Python in grafana/
+	@scripts/venv
+	@.venv/bin/python grafana/build.py
 
 bench-policy: ## What deciding costs on real traces, beside rivals and planners: make bench-policy TRACES=folder
 	@scripts/venv

@@ -14,16 +14,16 @@ from autoscaler.contrib.celery.worker_page import WorkerPage
 from autoscaler.report.metrics import Metrics
 
 RATES = ("rate", "increase", "irate")
-SECONDS = {"$__rate_interval": "1m", "$__interval": "15s", "$__range": "1h"}
-"""What Grafana puts in for its own variables, near enough for parsing."""
+STANDS_FOR = {"$__rate_interval": "1m", "$__range": "1h", "$price": "0.20"}
+"""What Grafana puts in for variables that stand where only a number may, near enough for parsing."""
 FROM_PROMETHEUS = {"up": "gauge"}
 """What Prometheus itself adds to every target."""
 
 
 def parsed(expression: str) -> Any:
     """The expression as Prometheus gets it."""
-    for variable, seconds in SECONDS.items():
-        expression = expression.replace(variable, seconds)
+    for variable, value in STANDS_FOR.items():
+        expression = expression.replace(variable, value)
     return promql_parser.parse(expression)
 
 

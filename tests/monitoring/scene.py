@@ -7,12 +7,16 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 from live import HERE, until
 from prometheus_server import Prometheus
 
 sys.path[:0] = [str(HERE / "real")]
 
 from house import House, a_pool  # noqa: E402
+
+TASKS = 16
+"""Short ones, so that a page that is read each second shows growth in any two readings."""
 
 
 @dataclass
@@ -36,16 +40,23 @@ def play(house: House) -> float:
     """Returns when the first scrape may have been."""
     neighbours: dict[str, Any] = {
         "flower": "http://127.0.0.1:1",
-        "brokers": [{"name": "primary", "url": house.redis_url}],
+        "brokers": [{"name": "primary", "url": house.redis_url, "budget": "100000/day"}],
     }
     house.write({"work": a_pool("work", most=2), "broken": broken("broken")}, **neighbours)
     began = time.time()
     house.start_daemon()
-    house.send("work", 4, 1.0)
+    _refused(house)
+    house.send("work", TASKS, 0.8)
     house.send("broken", 1, 0.1, first=100)
     until(lambda: house.traces("started"), 30)
-    house.write({"work": a_pool("work", most=3), "broken": broken("broken")}, **neighbours)
-    house.until_done(4, 40)
+    house.write({"work": a_pool("work", most=2, start={"timeout": "50s"}), "broken": broken("broken")}, **neighbours)
+    house.until_done(TASKS, 60)
+    _refused(house)
     house.until_empty(40)
     until(lambda: not house.pool("work")["workers"], 20)
     return began
+
+
+def _refused(house: House) -> None:
+    """An order without a token."""
+    assert httpx.post(f"{house.url}/api/v1/pools/work/pause", timeout=5, trust_env=False).status_code == 403

@@ -285,10 +285,11 @@ def exposed(families: Iterable[Metric]) -> set[str]:
     return {f"{f.name}_total" if f.type == "counter" else f.name for f in families}
 
 
-def documented() -> set[str]:
-    """Names in the first column of the tables of the page."""
-    rows = [line.split("|")[1] for line in DOCS.read_text().splitlines() if line.startswith("| `")]
-    return {name for cell in rows for name in re.findall(r"`([a-z_]+)`", cell)}
+def documented() -> dict[str, tuple[str, set[str]]]:
+    """Type and labels by the name in the first column of the tables, without those of a worker's page."""
+    rows = [line.split("|")[1:4] for line in DOCS.read_text().split("## A worker's own page")[0].splitlines() if line.startswith("| `")]
+    table = {re.findall(r"`([a-z_]+)`", name)[0]: (kind, labels) for name, kind, labels in rows if re.search(r"`[a-z]+_[a-z_]+`", name)}
+    return {name: (kind.split()[0], set(re.findall(r"[a-z_]+", labels))) for name, (kind, labels) in table.items()}
 
 
 def test_a_broker_without_a_budget_has_no_ratio() -> None:
@@ -308,7 +309,18 @@ def test_docs_list_every_family_and_no_other() -> None:
     """docs/metrics.md and the page name the same families, both ways."""
     page = Page().tell(a_record(a_decision("browser", *CUT, view=BUSY)), active_broker="primary")
 
-    assert documented() == exposed(page.families())
+    assert set(documented()) == exposed(page.families())
+
+
+def test_docs_tell_types_and_labels() -> None:
+    """As they are on the page, for every family that has a sample there."""
+    page = Page().tell(a_failover(a_record(a_decision("browser", *CUT, view=BUSY))), active_broker="primary")
+    page.metrics.count_request("/metrics", "GET", 200)
+    told = documented()
+
+    for family in [family for family in page.families() if family.samples]:
+        kind, labels = told[f"{family.name}_total" if family.type == "counter" else family.name]
+        assert (family.type, {*family.samples[0].labels} - {"le"}) == (kind, labels), family.name
 
 
 def test_docs_name_every_reason_that_may_limit() -> None:
