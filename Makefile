@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the environment (.venv) is made once, from requirements-dev.txt.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint coverage check up down dashboards bench-policy lock clean
+.PHONY: help demo test lint coverage check up down dashboards bench-policy bench-wake lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ dashboards: ## Build grafana/dashboards anew from the Python in grafana/
 bench-policy: ## What deciding costs on real traces, beside rivals and planners: make bench-policy TRACES=folder
 	@scripts/venv
 	@.venv/bin/python benchmarks/policy.py $(TRACES) --report bench-policy.md
+
+bench-wake: ## From a publish to a started worker while the daemon sleeps, and what the hook costs a producer
+	@scripts/venv
+	@.venv/bin/python benchmarks/wake.py
 
 lock: ## Resolve requirements*.txt anew from pyproject.toml (needs uv)
 	@scripts/lock

@@ -11,7 +11,8 @@ set -eu
 [ -z "${CELERY_MAX_TASKS:-}" ] || set -- --max-tasks-per-child "$CELERY_MAX_TASKS" "$@"
 
 # Without the heartbeat an idle worker sends 30 commands a minute less, and Flower no longer shows it: its own page still does.
-[ "${CELERY_WITHOUT_HEARTBEAT:-0}" != 1 ] || set -- --without-heartbeat "$@"
+# CELERY_METERED leaves out more in celeryconfig.py.
+[ "${CELERY_WITHOUT_HEARTBEAT:-0}" != 1 ] && [ "${CELERY_METERED:-0}" != 1 ] || set -- --without-heartbeat "$@"
 
 # Gossip and mingle make workers talk to each other: nobody here listens, every worker pays, and mingle delays each start by 1 s.
 exec celery --app "${CELERY_APP:-app}" worker --loglevel "${CELERY_LOGLEVEL:-INFO}" --without-gossip --without-mingle "$@"

