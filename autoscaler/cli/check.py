@@ -21,6 +21,7 @@ from autoscaler.errors import FleetUnreachable, SightError
 from autoscaler.fleet.contract import Fleet
 from autoscaler.model import Container
 from autoscaler.policy.room import size
+from autoscaler.sources.broker_trial import can_be_tried, trials
 from autoscaler.sources.sight import Sight, Source, Wanted
 
 SIGNS = {"ok": "ok  ", "warning": "warn", "failed": "FAIL"}
@@ -89,8 +90,11 @@ async def _sources(settings: Settings) -> list[Finding]:
     containers: tuple[Container, ...] = ()
     sights: dict[str, Sight] = {}
     findings: list[Finding] = []
+    for broker in filter(can_be_tried, settings.usable_brokers):
+        findings += [Finding(f"broker:{broker.name}", each.verdict, f"{each.step}: {each.text}") async for each in trials(broker)]
+    failed = {finding.about for finding in findings if finding.verdict == "failed"}
     for source in build_sources(settings):
-        if source.name == "workers":
+        if source.name == "workers" or source.name in failed:
             continue
         finding, sight = await _look(source, Wanted(time.time(), queues, containers))
         findings.append(finding)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autoscaler.config import command
+from autoscaler.config.costly import costs
 from autoscaler.config.models import PoolSettings, Settings
 from autoscaler.config.units import duration_text
 
@@ -15,7 +16,11 @@ USUAL_BOOT_SECONDS = 3.0
 
 def warnings(settings: Settings) -> tuple[str, ...]:
     """What is allowed but unwise, each with the key and what to do."""
-    return (*_house(settings), *(text for name, pool in settings.pools.items() for text in _pool(settings, f"pools.{name}", pool)))
+    return (
+        *_house(settings),
+        *costs(settings),
+        *(text for name, pool in settings.pools.items() for text in _pool(settings, f"pools.{name}", pool)),
+    )
 
 
 def _house(settings: Settings) -> Iterator[str]:

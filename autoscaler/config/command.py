@@ -65,7 +65,7 @@ def trouble_with_shell(argv: list[str]) -> str | None:
 
 def slots(worker: WorkerSpec) -> Said | None:
     """How many tasks the worker runs at once, where that can be read."""
-    options = _celery_options(worker)
+    options = celery_options(worker) or []
     autoscale = _option(options, "--autoscale")
     if autoscale:
         return _largest(autoscale, f"its command says --autoscale {autoscale}")
@@ -90,7 +90,7 @@ def _largest(text: str, where: str) -> Said | None:
 
 def queues(worker: WorkerSpec) -> Said | None:
     """The queues the worker consumes, comma-separated, where that can be read."""
-    option = _option(_celery_options(worker), "-Q", "--queues")
+    option = _option(celery_options(worker) or [], "-Q", "--queues")
     if option:
         return Said(option, f"its command says -Q {option}")
     variable = worker.environment.get("CELERY_QUEUES")
@@ -99,19 +99,19 @@ def queues(worker: WorkerSpec) -> Said | None:
 
 def node_name(worker: WorkerSpec) -> str | None:
     """The name that the command gives to the worker, if it gives one."""
-    return _option(_celery_options(worker), "-n", "--hostname")
+    return _option(celery_options(worker) or [], "-n", "--hostname")
 
 
-def _celery_options(worker: WorkerSpec) -> list[str]:
-    """The words after `celery ... worker`, also inside `sh -c`; empty when something else is run."""
+def celery_options(worker: WorkerSpec) -> list[str] | None:
+    """The words after `celery ... worker`, also inside `sh -c`; None when something else is run."""
     try:
         argv = words(worker)
         script = shell_script(argv)
         argv = shlex.split(script) if script is not None else argv
     except ValueError:
-        return []
+        return None
     if "worker" not in argv or not any("celery" in word for word in argv[: argv.index("worker")]):
-        return []
+        return None
     return argv[argv.index("worker") + 1 :]
 
 

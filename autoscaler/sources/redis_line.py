@@ -68,6 +68,12 @@ class RedisLine:
         if connection is not None:
             await connection.disconnect(nowait=True)
 
+    def tls_context(self) -> ssl.SSLContext:
+        """How certificates are judged on this connection: by redis-py's own reading of the url. Of a `rediss://` url only; raises OSError
+        where a file that it names cannot be read."""
+        context: ssl.SSLContext = self._new_connection().ssl_context.get()
+        return context
+
     async def _connected(self) -> Any:
         if self._connection is None:
             self._connection = self._new_connection()

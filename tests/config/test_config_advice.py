@@ -78,3 +78,42 @@ def test_keys_without_effect_say_so(desk: Desk, text: str, sentences: tuple[str,
 
     assert sentences == not_in_force(settings, {"idle_interval": "nothing idles", "log.level": "all is said"})
     assert () == not_in_force(settings)
+
+
+def with_worker(command: str, broker: str = "redis://b") -> str:
+    """The quiet file with this command and this broker."""
+    return QUIET.replace("image: x", f"image: x, command: 'celery -A app worker {command}'").replace("redis://b", broker)
+
+
+THRIFTY = "--without-gossip --without-mingle --without-heartbeat"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param(with_worker(""), ["add --without-gossip --without-mingle"], id="talk"),
+        pytest.param(with_worker("--without-gossip"), ["add --without-mingle"], id="half the talk"),
+        pytest.param(with_worker("--without-gossip --without-mingle -E"), [], id="heartbeat and events where nothing is billed"),
+        pytest.param(
+            with_worker("--without-gossip --without-mingle", "redis://b, budget: 10000/day"),
+            ["--enable-events=False", "add --without-heartbeat, with a metrics_port"],
+            id="heartbeat under a budget",
+        ),
+        pytest.param(
+            with_worker(f"{THRIFTY} -E", "rediss://:p@us1-cat.upstash.io:6379"),
+            ["--enable-events=False", "-E costs three commands for each task"],
+            id="events on a host that bills",
+        ),
+        pytest.param(
+            QUIET.replace("redis://b", "redis://b, priority_steps: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"),
+            ["brokers[0].priority_steps: 10 lists for each queue"],
+            id="ten steps",
+        ),
+    ],
+)
+def test_what_costs_more_than_it_need_names_its_flag(desk: Desk, text: str, words: list[str]) -> None:
+    """One warning each, in this order, and no other."""
+    found = warnings(desk.load(text))
+
+    assert len(found) == len(words)
+    assert [word for word, said in zip(words, found, strict=True) if word not in said] == []
