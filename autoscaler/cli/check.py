@@ -14,13 +14,15 @@ import click
 
 from autoscaler.assemble import build_fleet, build_sources, worker_specs
 from autoscaler.config.advice import warnings
+from autoscaler.config.costly import bills_commands
 from autoscaler.config.in_force import not_in_force
 from autoscaler.config.load import load
 from autoscaler.config.models import Settings
 from autoscaler.errors import FleetUnreachable, SightError
 from autoscaler.fleet.contract import Fleet
-from autoscaler.model import Container
+from autoscaler.model import Container, ContainerState
 from autoscaler.policy.room import size
+from autoscaler.sources import worker_setup
 from autoscaler.sources.broker_trial import can_be_tried, trials
 from autoscaler.sources.sight import Sight, Source, Wanted
 
@@ -44,6 +46,7 @@ def check_all(config: Path, *, offline: bool, as_json: bool) -> int:
     findings += [Finding("config", "warning", text) for text in (*not_in_force(settings), *warnings(settings))]
     if not offline:
         findings += _fleet(settings)
+        findings += asyncio.run(_workers(settings))
         findings += asyncio.run(_sources(settings))
     if as_json:
         click.echo(json.dumps([{"about": f.about, "verdict": f.verdict, "text": f.text} for f in findings], indent=2))
@@ -83,6 +86,21 @@ def _room(fleet: Fleet, settings: Settings) -> Iterator[Finding]:
             wants = " and ".join([size(memory)] * bool(memory) + [f"{cpus:g} CPUs"] * bool(cpus))
             text = f"pools.{name}.replicas.max: {most} workers may take {wants}, more than there is: lower max, or its deploy.resources"
             yield Finding("host", "warning", text)
+
+
+async def _workers(settings: Settings) -> list[Finding]:
+    """What running workers cost or risk by the way they are set up, as far as their own pages tell."""
+    try:
+        running = [c for c in build_fleet(settings, dry_run=False).containers() if c.state is ContainerState.RUNNING]
+    except FleetUnreachable:
+        return []  # said already
+    billed = any(map(bills_commands, settings.usable_brokers))
+    heard = {name: told for name, told in (await worker_setup.setups(running)).items() if name in settings.pools}
+    return [
+        Finding(f"pools.{pool}", "warning", f"worker {worker} {text}")
+        for pool, (worker, told) in heard.items()
+        for text in worker_setup.warnings(told, settings.pools[pool], billed=billed)
+    ]
 
 
 async def _sources(settings: Settings) -> list[Finding]:

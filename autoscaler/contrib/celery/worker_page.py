@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator
 from http.server import ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+import kombu
 from billiard.process import current_process
 from celery import bootsteps, signals
 
@@ -162,6 +163,8 @@ class WorkerPage:
         yield CounterMetricFamily("autoscaler_worker_tasks_finished", "Tasks that ended in any way.", value=self._ended(tasks))
         if (slots := _slots(self._worker)) is not None:
             yield GaugeMetricFamily("autoscaler_worker_slots", "Tasks it can run at once; with autoscale the maximum.", value=slots)
+        if setup := _setup(self._worker):
+            yield InfoMetricFamily("autoscaler_worker_setup", "What it costs its broker, for `autoscaler check`.", value=setup)
         consuming = GaugeMetricFamily("autoscaler_worker_consuming", "Queues that it takes tasks from.", labels=["queue"])
         for queue in () if draining else _queues(self._worker):
             consuming.add_metric([queue], 1)
@@ -299,6 +302,18 @@ def _slots(worker: Any) -> int | None:
         return int(worker.pool.num_processes)
     except AttributeError:  # no pool yet, or one that has not forked
         return None
+
+
+def _setup(worker: Any) -> dict[str, str]:
+    """What this worker tells its broker unasked, and the transport options that matter; nothing while it has no consumer yet."""
+    steps = {type(step).__name__ for step in getattr(getattr(worker, "consumer", None), "steps", ())}
+    if not steps:
+        return {}
+    options = worker.app.conf.broker_transport_options or {}
+    parts = {"gossip": "Gossip", "mingle": "Mingle", "heartbeat": "Heart", "remote_control": "Control"}
+    told = {name: "on" if step in steps else "off" for name, step in parts.items()}
+    given = {key: str(options[key]) for key in ("polling_interval", "visibility_timeout") if key in options}
+    return {"kombu": kombu.__version__, **told, **given}
 
 
 def _queues(worker: Any) -> list[str]:
