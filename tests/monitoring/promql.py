@@ -59,7 +59,9 @@ def daemon_page() -> str:
 def worker_page() -> str:
     """Every family that a worker with `autoscaler.contrib.celery` has."""
     page = WorkerPage(port=0)
-    page.open(SimpleNamespace(hostname="celery@w", pool=SimpleNamespace(num_processes=1)))
+    app = SimpleNamespace(conf=SimpleNamespace(broker_transport_options={}))
+    pool, consumer = SimpleNamespace(num_processes=1), SimpleNamespace(steps=[object()])
+    page.open(SimpleNamespace(hostname="celery@w", app=app, pool=pool, consumer=consumer))
     registry = CollectorRegistry()
     registry.register(page)
     return generate_latest(registry).decode()
