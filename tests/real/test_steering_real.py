@@ -91,16 +91,30 @@ work.apply_async((0, 0.1), queue="p")
 """
 
 
-@pytest.mark.parametrize("seen", [pytest.param(True, id="a queue that can be seen"), pytest.param(False, id="blind")])
-def test_a_wake_does_not_wait_for_the_next_look(house: House, seen: bool) -> None:
-    """A daemon that looks once in five minutes starts a worker when a producer has published, blind or not."""
+@pytest.mark.parametrize(
+    ("seen", "pace"),
+    [
+        pytest.param(True, {"idle_interval": "10m"}, id="a queue that can be seen"),
+        pytest.param(False, {"interval": "5m"}, id="blind"),
+    ],
+)
+def test_a_wake_does_not_wait_for_the_next_look(house: House, seen: bool, pace: dict[str, str]) -> None:
+    """A daemon that sleeps for minutes starts a worker when a producer has published, blind or not."""
     (house.folder / "wake").write_text(TOKEN)
     api = {"listen": f"127.0.0.1:{house.port}", "wake_token_file": "wake"}
-    house.write({"p": a_pool("p")}, brokers=seen, flower="http://127.0.0.1:1", interval="5m", api=api)
+    house.write({"p": a_pool("p")}, brokers=seen, flower="http://127.0.0.1:1", api=api, **pace)
     house.start_daemon()
+    until(lambda: sleeps(house), 30)
 
     env = {**os.environ, "PYTHONPATH": f"{HERE / 'real'}{os.pathsep}{ROOT}", "CELERY_BROKER_URL": house.redis_url}
     subprocess.run([sys.executable, "-c", PRODUCER, house.url, house.folder / "wake"], env=env, check=True, timeout=30)
 
     house.until_done(1, 60)
     assert len(house.pids()) == 1
+
+
+def sleeps(house: House) -> bool:
+    """Whether no look was made for two of the usual intervals."""
+    before = house.ticks()
+    wait(2.2)
+    return house.ticks() == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,6 +150,26 @@ def test_a_socket_has_no_network(tmp_path: Path) -> None:
         steps = list(told(tried(f"redis+socket://{tmp_path / 's'}")))
 
     assert steps[:3] == ["login", "ping", "commands"]
+
+
+def test_a_spent_quota_is_told() -> None:
+    """The provider lets everybody in and refuses every command."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse() -> None:
+            for _ in range(2):  # the first connection is that of the step before, which says nothing
+                line, _ = server.accept()
+                with line:
+                    if line.recv(1000):
+                        line.sendall(b"-ERR max daily request limit exceeded. Limit: 10000, Usage: 10000.\r\n")
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        found = tried(f"redis://127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
+
+    assert (found[-1].step, found[-1].verdict) == ("login", "failed")
+    assert "has used up its quota" in found[-1].text
 
 
 def test_whoever_never_answers_is_given_up() -> None:
