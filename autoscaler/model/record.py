@@ -230,6 +230,8 @@ class PoolMemory:
     """(name, seconds) of replicas that were never heard: how long they would have been."""
     depth: tuple[int, int] | None = None
     """(waiting, unacknowledged) tasks of the last look; None where a queue could not be seen."""
+    serial: int = 0
+    """The highest number in a name that was seen or given; new names count on from it."""
     untouched_since: Moment | None = None
     """Since when nobody was seen to take a task from the pool's queues; None while they cannot be seen."""
     woken_at: Moment | None = None

@@ -28,6 +28,7 @@ from autoscaler.model import (
 from autoscaler.policy.drains import followed, signalled
 from autoscaler.policy.failures import trouble_after
 from autoscaler.policy.meter import meters
+from autoscaler.policy.names import serial_after
 from autoscaler.policy.pace import begun, changes_after
 from autoscaler.policy.replicas import UNSEEN_START_SECONDS, broker_of
 from autoscaler.policy.selection import drain_of
@@ -107,6 +108,7 @@ def _pool(
         unheard=tuple([(r.name, r.unheard_seconds) for r in view.replicas if r.unheard_seconds]),
         depth=depth,
         untouched_since=untouched_since(old, depth, now),
+        serial=serial_after(old, view, decided.actions),
         woken_at=now if any(o.kind is OrderKind.WAKE for o in view.orders) else old.woken_at,
     )
 

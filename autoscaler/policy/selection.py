@@ -6,7 +6,6 @@ Nobody is asked twice.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from enum import IntEnum
 
@@ -18,10 +17,10 @@ from autoscaler.model import (
     Drain,
     Phase,
     PoolMemory,
-    PoolPolicy,
     PoolView,
     Replica,
 )
+from autoscaler.policy.names import new_names
 from autoscaler.policy.rolling import in_place, surge
 from autoscaler.policy.rules import Proposal, startable
 from autoscaler.policy.steering import sent_home
@@ -136,8 +135,7 @@ def _starts(p: Proposal, instance: str) -> tuple[Action, ...]:
     """
     if p.view.exited and any(_ended_just_now(c, p.memory) for c in p.view.exited):
         return ()
-    taken = {r.name for r in p.view.replicas} | {c.name for c in p.view.exited}
-    names = (n for n in _names(instance, p.policy, p.now) if n not in taken)
+    names = new_names(instance, p.policy, p.view, p.memory, p.now)
     because = p.steps[-1].because
     number = min(p.count - p.current, startable(p)[0])
     return tuple(Action(ActionKind.START, p.policy.name, next(names), because=because) for _ in range(number))
@@ -148,25 +146,6 @@ def _ended_just_now(container: Container, memory: PoolMemory) -> bool:
     seen_before = container.name in memory.ended or any(d.replica == container.name for d in memory.drains)
     well = container.exit_code == 0 and container.name in memory.ready
     return container.state is ContainerState.EXITED and not (seen_before or well)
-
-
-def _names(instance: str, lane: PoolPolicy, now: float) -> Names:
-    return Names(f"{instance}-{lane.name}", f"{now:.6f}{lane.broker}")
-
-
-class Names:
-    """An endless row of names that were never used before: six hex digits from the pool, the time and a serial number."""
-
-    def __init__(self, stem: str, salt: str) -> None:
-        self._stem, self._salt, self._serial = stem, salt, 0
-
-    def __iter__(self) -> Names:
-        return self
-
-    def __next__(self) -> str:
-        self._serial += 1
-        digits = hashlib.sha256(f"{self._stem}/{self._salt}/{self._serial}".encode()).hexdigest()[:6]
-        return f"{self._stem}-{digits}"
 
 
 def drain_of(action: Action, view: PoolView, now: float) -> Drain:

@@ -1,10 +1,13 @@
 """Who is started, drained, killed and removed."""
 
 from dataclasses import replace
+from itertools import islice
 
+import pytest
 from builders import NOW, a_policy, after, calm, container, decided, fleet, policies, seen, worker
 
 from autoscaler.model import ActionKind, ContainerState, Drain, Memory, PoolMemory
+from autoscaler.policy.names import new_names
 
 
 def test_victims_in_order():
@@ -57,12 +60,30 @@ def test_starts_have_fresh_names():
     assert all(n.startswith("t-p-") and len(n) == len("t-p-") + 6 for n in names)
 
 
-def test_names_differ_from_tick_to_tick():
-    """Names are never reused: two workers of one name merge in Flower."""
-    first = {a.replica for a in decided(a_policy(), seen(waiting=5)).actions}
-    later = {a.replica for a in decided(a_policy(), seen(waiting=5), now=NOW + 2).actions}
+@pytest.mark.parametrize(
+    ("memory", "containers", "later"),
+    [
+        pytest.param(Memory({"p": PoolMemory(serial=0x0F4245)}), (), 2, id="remembered, and gone by now"),
+        pytest.param(Memory(), (container("t-p-0f4245"),), 2, id="nothing remembered, one is there"),
+        pytest.param(Memory(), (container("t-p-0f4245", state=ContainerState.EXITED),), 2, id="or has ended"),
+        pytest.param(Memory(), (), 20, id="neither, but some time has passed"),
+    ],
+)
+def test_names_are_never_reused(memory, containers, later):
+    """Two workers of one name merge in Flower."""
+    first = {a.replica for a in decided(a_policy(), seen(waiting=5)).actions if a.kind is ActionKind.START}
+    after = {a.replica for a in decided(a_policy(), seen(waiting=5, containers=containers), memory, NOW + later).actions}
 
-    assert not first & later
+    assert {f"t-p-{number:06x}" for number in range(0x0F4241, 0x0F4246)} == first
+    assert not first & (after - {c.name for c in containers})
+
+
+def test_names_of_two_brokers_differ():
+    """A pool counts apart for each broker, also in its first tick."""
+    lanes = [replace(a_policy(), broker=name) for name in ("", "fallback")]
+    names = [list(islice(new_names("t", lane, decided(lane, seen()).view, PoolMemory(), NOW), 50)) for lane in lanes]
+
+    assert len({*names[0], *names[1]}) == 100
 
 
 def test_draining_replicas_are_left_alone():
