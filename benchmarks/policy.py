@@ -18,7 +18,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autoscaler.model import Policies, PoolPolicy, Sizing, TargetWait, Thresholds
@@ -28,7 +28,7 @@ from autoscaler.sim.rivals.catalog import CATALOG
 from autoscaler.sim.rivals.contest import contest
 from autoscaler.sim.run import run
 from autoscaler.sim.score import Score, score_run
-from autoscaler.sim.world import STOP_SECONDS, Boot
+from autoscaler.sim.world import CALM, STOP_SECONDS, Boot, Conditions
 
 MOST_WORKERS = 300
 SLO_SECONDS = 30.0
@@ -44,6 +44,9 @@ class Setting:
     boot_seconds: float = 3.0
     boot_spread: float = 0.0
     interval_seconds: float = 1.0
+    conditions: Conditions = CALM
+    blind_seconds: float = 0.0
+    """Flower is away for so long in the middle of the trace."""
     goal: float | None = None
     """The cost to reach."""
     longest: float | None = None
@@ -64,6 +67,12 @@ ROBUSTNESS = (
     Setting("looks 5 s apart", TargetWait(10.0), interval_seconds=5.0, longest=23.0),
     Setting("starts take 10 s, target_wait 10s", TargetWait(10.0), boot_seconds=10.0, longest=22.0),
     Setting("starts take 10 s, target_wait 30s", TargetWait(30.0), boot_seconds=10.0, longest=42.0),
+    Setting("starts said to take 0.3 of it", TargetWait(10.0), conditions=Conditions(told_boot=0.3), longest=15.0),
+    Setting("starts said to take 2 x as long", TargetWait(10.0), conditions=Conditions(told_boot=2.0), longest=15.0),
+    Setting("workers prefetch 1 a slot", TargetWait(10.0), conditions=Conditions(prefetch=1)),
+    Setting("workers prefetch 2 a slot", TargetWait(10.0), conditions=Conditions(prefetch=2)),
+    Setting("workers prefetch 4 a slot", TargetWait(10.0), conditions=Conditions(prefetch=4)),
+    Setting("blind for 5 minutes in the middle", TargetWait(10.0), blind_seconds=300.0),
 )
 PLANS = (Setting("clairvoyant, nobody waits"), Setting("clairvoyant, 30 s"), Setting("clairvoyant, 10 s"))
 RIVALS = tuple(Setting(name) for name in CATALOG)
@@ -106,7 +115,10 @@ def measure(job: tuple[Path, Setting, int]) -> Measured:
     pool = PoolPolicy("p", ("p",), 0, MOST_WORKERS, slots, setting.sizing or Thresholds())
     policies = Policies("benchmark", setting.interval_seconds, MOST_WORKERS, {"p": pool})
     rival = CATALOG.get(setting.name)
-    done = contest(rival, lambda _: policies, trace, boot, 0) if rival else run(lambda _: policies, trace, boot)
+    middle, conditions = trace.arrivals[-1] / 2, setting.conditions
+    if setting.blind_seconds:
+        conditions = replace(conditions, blind=(middle, middle + setting.blind_seconds))
+    done = contest(rival, lambda _: policies, trace, boot, 0) if rival else run(lambda _: policies, trace, boot, conditions=conditions)
     s: Score = score_run(done, slots, SLO_SECONDS)
     cpu = time.process_time() - began
     return Measured(

@@ -17,7 +17,7 @@ from autoscaler.loop import tick
 from autoscaler.model import ActionKind, Memory, Policies, PoolPolicy, Record
 from autoscaler.sim.arrivals import Trace
 from autoscaler.sim.rest import carry, rests_until
-from autoscaler.sim.world import Boot, World
+from autoscaler.sim.world import CALM, Boot, Conditions, World
 
 PATIENCE_SECONDS = 2 * 86400.0
 """After the last arrival, for work that is never done."""
@@ -57,10 +57,12 @@ class Run:
     """Simulated time."""
 
 
-def run(policies_at: PoliciesAt, trace: Trace, boot: Boot, *, seed: int = 0, skip: bool = True) -> Run:
+def run(
+    policies_at: PoliciesAt, trace: Trace, boot: Boot, *, seed: int = 0, skip: bool = True, conditions: Conditions = CALM
+) -> Run:
     """One trace from its beginning to its end; `skip` leaves out ticks that can change nothing."""
     with _without_collector():
-        return _run(policies_at, trace, World(only(policies_at(0.0)), trace, boot, seed), skip=skip)
+        return _run(policies_at, trace, World(only(policies_at(0.0)), trace, boot, seed, conditions), skip=skip)
 
 
 def _run(policies_at: PoliciesAt, trace: Trace, world: World, *, skip: bool) -> Run:
@@ -84,7 +86,7 @@ def _run(policies_at: PoliciesAt, trace: Trace, world: World, *, skip: bool) -> 
             break
         upto = number + 1
         if skip:
-            quiet = min(rests_until(policy, record, before, memory, interval), world.next_event(), last_arrival + PATIENCE_SECONDS)
+            quiet = min(rests_until(policy, record, before, memory, interval), world.looks_same_until(), last_arrival + PATIENCE_SECONDS)
             upto = max(upto, min(first_tick(quiet, interval), (number // per_schedule + 1) * per_schedule))
         if upto > number + 1:
             memory = carry(policy, memory, record, [n * interval for n in range(number + 1, upto)])

@@ -3,8 +3,9 @@
 It satisfies `loop.Eyes` and `loop.Hands`. Time is moved by `advance`, from event to event; what the loop does at a tick happens
 at that moment. It knows the truth about every task and asserts that none is lost.
 
-    arrival -> waiting -> running (a slot of a ready replica) -> done
-                  ^-----------'  its replica is killed: back to the head of the queue, to run again from the start
+    arrival -> waiting -> (prefetched ->) running (a slot of a ready replica) -> done
+                  ^------------'-----------'  its replica is killed: back to the head of the queue, to run again from the start;
+                                              or it is drained: what it had only prefetched goes back
 
     replica: booting -> ready -> draining (takes nothing new) -> leaving (stop_seconds after its last task) -> ended
 """
@@ -44,6 +45,8 @@ _NONE_PREFETCHED = Known(0, 0.0, "sim")
 _YES, _NO = Known(True, 0.0, "sim"), Known(False, 0.0, "sim")
 _NOT_TOLD = Unknown("the simulated world has no ETA tasks")
 _UP = (SourceSight("flower", True, "", 0.0, 0.0), SourceSight("fleet", True, "", 0.0, 0.0))
+_AWAY = Unknown("Flower is away", "flower")
+_BLIND = (SourceSight("flower", False, "Flower is away", 0.0, 0.0), _UP[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,18 @@ class Boot:
             yield self.mean_seconds * (1.0 - self.spread + self.spread * lucky)
 
 
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What makes it harder than usual to see and to decide."""
+
+    prefetch: int = 0
+    """Tasks per slot that a worker takes beside those it runs (Celery's prefetch multiplier)."""
+    told_boot: float = 1.0
+    """What the engine says of how long a start took, as a multiple of the truth."""
+    blind: tuple[float, float] = (math.inf, math.inf)
+    """From when until when Flower is away: neither the queue nor what the workers do is seen."""
+
+
 @dataclass(slots=True)
 class SimReplica:
     """One simulated worker container."""
@@ -70,25 +85,34 @@ class SimReplica:
     created: float
     running: dict[int, float] = field(default_factory=dict)
     """Task -> when it began."""
+    reserved: deque[int] = field(default_factory=deque)
+    """Tasks that it took and has no slot for."""
     started: int = 0
     finished: int = 0
     ready: bool = False
+    told_created: float | None = None
+    """When the engine says that it was created, where that is not true."""
     draining: bool = False
     in_line: bool = False
     """Stands in the line of those that take the next tasks."""
     ended: float | None = None
 
 
+CALM = Conditions()
+
+
 class World:
     """One pool, its queue and a trace."""
 
-    def __init__(self, policy: PoolPolicy, trace: Trace, boot: Boot, seed: int = 0) -> None:
+    def __init__(self, policy: PoolPolicy, trace: Trace, boot: Boot, seed: int = 0, conditions: Conditions = CALM) -> None:
         self.pool, self.queues, self.slots = policy.name, policy.queues, policy.slots
-        self.trace = trace
+        self.trace, self.conditions = trace, conditions
+        self.room = policy.slots * (1 + conditions.prefetch)
+        """Tasks that one replica holds at most."""
         self.now = 0.0
         self.waits = array("d", bytes(8 * len(trace)))
         """How long each task waited before it began (for the last time)."""
-        self.done = self.interrupted = self.arrived = self.running = 0
+        self.done = self.interrupted = self.arrived = self.running = self.reserved = 0
         self.worker_seconds = self.busy_seconds = 0.0
         """Of replicas that are gone, and of tasks that ended or were cut off."""
         self.starts = self.alive = self.peak = 0
@@ -112,6 +136,10 @@ class World:
         arrival = self.trace.arrivals[self.arrived] if self.arrived < len(self.trace) else math.inf
         return min(arrival, self._events[0][0]) if self._events else arrival
 
+    def looks_same_until(self) -> float:
+        """The next moment at which a look could see something else."""
+        return min([self.next_event(), *(at for at in self.conditions.blind if at > self.now)])
+
     def advance(self, until: float) -> None:
         """Let everything happen up to this moment, in order."""
         arrivals, events = self.trace.arrivals, self._events
@@ -126,7 +154,7 @@ class World:
                 assert arrivals[self.arrived - 1] == at
             self._dispatch()
         self.now = until
-        assert self.arrived == self.done + self.running + len(self.waiting), "a task was lost"
+        assert self.arrived == self.done + self.running + self.reserved + len(self.waiting), "a task was lost"
 
     def _later(self, seconds: float, happen: Callable[..., None], replica: SimReplica, task: int = -1) -> None:
         self._serial += 1  # events of one moment happen in the order in which they were caused
@@ -142,18 +170,32 @@ class World:
             if replica.draining or replica.ended is not None:
                 continue
             task = self.waiting.popleft()
-            self.waits[task] = self.now - self.trace.arrivals[task]
-            replica.running[task] = self.now
-            replica.started += 1
-            self.running += 1
             self._changed[replica.name] = replica
-            self._later(self.trace.runtimes[task], self._finish, replica, task)
+            if len(replica.running) < self.slots:
+                self._begin(replica, task)
+            else:
+                replica.reserved.append(task)
+                self.reserved += 1
             self._line_up(replica)
 
+    def _begin(self, replica: SimReplica, task: int) -> None:
+        self.waits[task] = self.now - self.trace.arrivals[task]
+        replica.running[task] = self.now
+        replica.started += 1
+        self.running += 1
+        self._later(self.trace.runtimes[task], self._finish, replica, task)
+
     def _line_up(self, replica: SimReplica) -> None:
-        if replica.ready and not replica.draining and not replica.in_line and len(replica.running) < self.slots:
+        held = len(replica.running) + len(replica.reserved)
+        if replica.ready and not replica.draining and not replica.in_line and held < self.room:
             replica.in_line = True
             self.line.append(replica)
+
+    def _give_back(self, replica: SimReplica) -> list[int]:
+        """What it has only prefetched, to be put back to the head of the queue."""
+        given, replica.reserved = list(replica.reserved), deque()
+        self.reserved -= len(given)
+        return given
 
     def _finish(self, replica: SimReplica, task: int) -> None:
         if replica.ended is not None:
@@ -162,6 +204,9 @@ class World:
         replica.finished += 1
         self.done += 1
         self._changed[replica.name] = replica
+        if replica.reserved:
+            self.reserved -= 1
+            self._begin(replica, replica.reserved.popleft())
         self._line_up(replica)
         self._leave_if_done(replica)
 
@@ -184,6 +229,9 @@ class World:
     def _boot(self, replica: SimReplica, _: int) -> None:
         if replica.ended is None:
             replica.ready = True
+            if self.conditions.told_boot != 1.0:
+                replica.told_created = self.now - (self.now - replica.created) * self.conditions.told_boot
+                self._relist(replica)
             self._changed[replica.name] = replica
             self._line_up(replica)
 
@@ -191,7 +239,9 @@ class World:
         if not replica.draining:
             replica.draining = True
             self._changed[replica.name] = replica
+            self.waiting.extendleft(reversed(self._give_back(replica)))
             self._leave_if_done(replica)
+            self._dispatch()
 
     def _leave_if_done(self, replica: SimReplica) -> None:
         if replica.draining and not replica.running:
@@ -213,7 +263,7 @@ class World:
         for task in cut_off:
             self._end_task(replica, task)
         self.interrupted += len(cut_off)
-        self.waiting.extendleft(reversed(cut_off))
+        self.waiting.extendleft(reversed([*cut_off, *self._give_back(replica)]))
         self._end(replica)
         self._dispatch()
 
@@ -223,7 +273,8 @@ class World:
             if replica.ended is None:
                 self.worker_seconds += self.now - replica.created
                 self.busy_seconds += sum(self.now - begun for begun in replica.running.values())
-        for task in (*self.waiting, *range(self.arrived, len(self.trace))):
+        held = [task for replica in self.replicas.values() for task in replica.reserved]
+        for task in (*self.waiting, *held, *range(self.arrived, len(self.trace))):
             self.waits[task] = max(0.0, self.now - self.trace.arrivals[task])
 
     # -------------------------------------------------------- eyes
@@ -233,6 +284,8 @@ class World:
         self._update_voices()
         if self._containers is None:
             self._containers = Known(tuple(self._listed.values()), now, "fleet")
+        if self.conditions.blind[0] <= now < self.conditions.blind[1]:
+            return Observation(now, {queue: QueueSight(queue, _AWAY) for queue in self.queues}, {}, self._containers, _BLIND)
         first, *others = self.queues
         sights = {first: QueueSight(first, Known(len(self.waiting), now, "sim"))}
         sights.update((queue, QueueSight(queue, _NONE_PREFETCHED)) for queue in others)
@@ -249,7 +302,7 @@ class World:
             name=f"celery@{replica.name}",
             online=_YES,
             running=Known(len(replica.running), self.now, "sim"),
-            reserved=_NONE_PREFETCHED,
+            reserved=Known(len(replica.reserved), self.now, "sim") if replica.reserved else _NONE_PREFETCHED,
             scheduled=_NOT_TOLD,
             draining=_YES if replica.draining else _NO,
             slots=_NOT_TOLD,
@@ -261,7 +314,8 @@ class World:
         """The engine's list shows the replica as it is now."""
         state = ContainerState.RUNNING if replica.ended is None else ContainerState.EXITED
         code = None if replica.ended is None else 0
-        self._listed[replica.name] = Container(replica.name, replica.name, self.pool, state, replica.created, "sim", code)
+        created = replica.created if replica.told_created is None else replica.told_created
+        self._listed[replica.name] = Container(replica.name, replica.name, self.pool, state, created, "sim", code)
         self._containers = None
 
     # -------------------------------------------------------- hands

@@ -19,10 +19,10 @@ def a_pool(**changes) -> PoolPolicy:
     return replace(PoolPolicy("p", ("q",), 0, 20, slots=1), **changes)
 
 
-def ran(policy: PoolPolicy, trace: Trace, *, interval: float = 1.0, boot: Boot = BOOT, seed: int = 0, skip: bool = True) -> Run:
-    """A trace run to its end under this policy."""
+def ran(policy: PoolPolicy, trace: Trace, *, interval: float = 1.0, boot: Boot = BOOT, **options) -> Run:
+    """A trace run to its end under this policy; `options` are those of `run`."""
     policies = Policies("t", interval, 1000, {policy.name: policy})
-    return run(lambda _: policies, trace, boot, seed=seed, skip=skip)
+    return run(lambda _: policies, trace, boot, **options)
 
 
 tasks = st.tuples(st.floats(0, 400).map(lambda s: round(s, 2)), st.floats(0, 60).map(lambda s: round(s, 2)))

@@ -12,7 +12,7 @@ from autoscaler.model import TargetWait
 from autoscaler.sim.arrivals import trace_of
 from autoscaler.sim.run import Run
 from autoscaler.sim.score import score_run
-from autoscaler.sim.world import Boot
+from autoscaler.sim.world import Boot, Conditions
 
 
 def told(run: Run) -> tuple:
@@ -20,11 +20,19 @@ def told(run: Run) -> tuple:
     return score_run(run, run.world.slots, 10.0), tuple(run.world.waits)
 
 
-@settings(max_examples=60, deadline=None)
-@given(policy=pools, trace=traces, spread=st.sampled_from([0.0, 1.0]))
-def test_every_task_is_done_once(policy, trace, spread):
+conditions = st.builds(
+    Conditions,
+    prefetch=st.integers(0, 4),
+    told_boot=st.sampled_from([0.3, 1.0, 2.0]),
+    blind=st.sampled_from([(math.inf, math.inf), (30.0, 330.0), (100.5, 101.5)]),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(policy=pools, trace=traces, spread=st.sampled_from([0.0, 1.0]), conditions=conditions)
+def test_every_task_is_done_once(policy, trace, spread, conditions):
     """Whatever the settings: all tasks are done, none interrupted unless drains may kill, and work is conserved."""
-    run = ran(policy, trace, boot=Boot(3.0, spread), seed=7)
+    run = ran(policy, trace, boot=Boot(3.0, spread), seed=7, conditions=conditions)
     assert run.world.done == len(trace)
     if not policy.kill_on_drain_timeout:
         assert run.world.interrupted == 0
@@ -35,10 +43,10 @@ def test_every_task_is_done_once(policy, trace, spread):
 
 
 @settings(max_examples=120, deadline=None)
-@given(policy=pools, trace=traces, interval=st.sampled_from([0.5, 1.0, 2.0, 0.7]), spread=st.sampled_from([0.0, 0.5]))
-def test_left_out_ticks_change_nothing(policy, trace, interval, spread):
+@given(policy=pools, trace=traces, interval=st.sampled_from([0.5, 1.0, 2.0, 0.7]), spread=st.sampled_from([0.0, 0.5]), conditions=conditions)
+def test_left_out_ticks_change_nothing(policy, trace, interval, spread, conditions):
     """With and without them every figure and every wait is the same, to the last bit."""
-    arguments = {"interval": interval, "boot": Boot(3.0, spread), "seed": 3}
+    arguments = {"interval": interval, "boot": Boot(3.0, spread), "seed": 3, "conditions": conditions}
     assert told(ran(policy, trace, **arguments)) == told(ran(policy, trace, skip=False, **arguments))
 
 
@@ -111,3 +119,30 @@ def test_a_longer_boot_is_waited_for():
     run = ran(a_pool(), trace_of([(0.5, 1.0)]), boot=Boot(7.0))
     assert list(run.world.waits) == [7.5]
     assert run.world.worker_seconds > 8.0
+
+
+def test_a_prefetching_worker_hides_tasks():
+    """It holds six of eight, two of them running: a second worker comes for what waits, and a drain gives the rest back."""
+    trace = trace_of([(0.0, 100.0)] * 8)
+    calm, greedy = (ran(a_pool(slots=2, replicas_max=4), trace, conditions=Conditions(prefetch=n)) for n in (0, 2))
+    assert (calm.world.peak, max(calm.world.waits)) == (4, 3.0)
+    assert max(greedy.world.waits) >= 100.0  # prefetched by a worker that is busy
+    assert greedy.world.done == 8
+
+
+def test_a_boot_told_wrong_is_learned_wrong():
+    """The policy believes the engine: tasks wait longer the faster starts look, but never without end."""
+    trace = trace_of((60.0 * burst + 0.5 * i, 4.0) for burst in range(20) for i in range(20 + 4 * burst))
+    policy = a_pool(sizing=TargetWait(15.0))
+    waits = [max(ran(policy, trace, boot=Boot(8.0), conditions=Conditions(told_boot=told)).world.waits) for told in (2.0, 1.0, 0.3)]
+    assert waits == sorted(waits)
+    assert waits[1] <= 15.0 < waits[2] <= 15.0 + 8.0 + 2.0
+
+
+def test_five_blind_minutes_stop_nothing():
+    """While Flower is away nothing is taken away; what came meanwhile is served when it is back."""
+    trace = trace_of([*((2.0 * i, 10.0) for i in range(100)), *((250.0 + i, 5.0) for i in range(50))])
+    run = ran(a_pool(), trace, conditions=Conditions(blind=(150.0, 450.0)))
+    counts = [replicas for at, replicas in zip(run.course.at, run.course.replicas, strict=True) if 151.0 <= at < 450.0]
+    assert counts == sorted(counts)  # grew or stayed
+    assert (run.world.done, run.world.interrupted) == (150, 0)
