@@ -57,12 +57,15 @@ class Run:
     """Simulated time."""
 
 
-def run(
-    policies_at: PoliciesAt, trace: Trace, boot: Boot, *, seed: int = 0, skip: bool = True, conditions: Conditions = CALM
-) -> Run:
-    """One trace from its beginning to its end; `skip` leaves out ticks that can change nothing."""
+def run(policies_at: PoliciesAt, trace: Trace, boot: Boot, *, seed: int = 0, conditions: Conditions = CALM) -> Run:
+    """One trace from its beginning to its end; ticks that can change nothing are left out."""
     with _without_collector():
-        return _run(policies_at, trace, World(only(policies_at(0.0)), trace, boot, seed, conditions), skip=skip)
+        return _run(policies_at, trace, World(only(policies_at(0.0)), trace, boot, seed, conditions), skip=True)
+
+
+def run_every_tick(policies_at: PoliciesAt, trace: Trace, boot: Boot, *, seed: int = 0, conditions: Conditions = CALM) -> Run:
+    """The same with every tick: what `run` is held against."""
+    return _run(policies_at, trace, World(only(policies_at(0.0)), trace, boot, seed, conditions), skip=False)
 
 
 def _run(policies_at: PoliciesAt, trace: Trace, world: World, *, skip: bool) -> Run:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from autoscaler.model import BacklogPerReplica, Damping, Policies, PoolPolicy, TargetWait, Thresholds
 from autoscaler.sim.arrivals import Trace, trace_of
-from autoscaler.sim.run import Run, run
+from autoscaler.sim.run import Run, run, run_every_tick
 from autoscaler.sim.world import Boot
 
 BOOT = Boot(3.0)
@@ -19,10 +19,10 @@ def a_pool(**changes) -> PoolPolicy:
     return replace(PoolPolicy("p", ("q",), 0, 20, slots=1), **changes)
 
 
-def ran(policy: PoolPolicy, trace: Trace, *, interval: float = 1.0, boot: Boot = BOOT, **options) -> Run:
-    """A trace run to its end under this policy; `options` are those of `run`."""
+def ran(policy: PoolPolicy, trace: Trace, *, interval: float = 1.0, boot: Boot = BOOT, skip: bool = True, **options) -> Run:
+    """A trace run to its end under this policy, with every tick where none is to be left out; `options` are those of `run`."""
     policies = Policies("t", interval, 1000, {policy.name: policy})
-    return run(lambda _: policies, trace, boot, **options)
+    return (run if skip else run_every_tick)(lambda _: policies, trace, boot, **options)
 
 
 tasks = st.tuples(st.floats(0, 400).map(lambda s: round(s, 2)), st.floats(0, 60).map(lambda s: round(s, 2)))

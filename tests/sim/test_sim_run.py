@@ -43,7 +43,7 @@ def test_every_task_is_done_once(policy, trace, spread, conditions):
 
 
 @settings(max_examples=120, deadline=None)
-@given(policy=pools, trace=traces, interval=st.sampled_from([0.5, 1.0, 2.0, 0.7]), spread=st.sampled_from([0.0, 0.5]), conditions=conditions)
+@given(pools, traces, st.sampled_from([0.5, 1.0, 2.0, 0.7]), st.sampled_from([0.0, 0.5]), conditions)
 def test_left_out_ticks_change_nothing(policy, trace, interval, spread, conditions):
     """With and without them every figure and every wait is the same, to the last bit."""
     arguments = {"interval": interval, "boot": Boot(3.0, spread), "seed": 3, "conditions": conditions}
