@@ -48,8 +48,14 @@ def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float, 
 
 
 def serving(replicas: Iterable[Replica]) -> int:
-    """Slots known to be in use on replicas that stay."""
-    return sum([min(r.slots, r.running + r.reserved) for r in replicas if r.running is not None and r.phase is not Phase.DRAINING])
+    """Slots in use on replicas that stay; all of those of one that does not say: not seeing is never zero."""
+    return sum([_in_use(r) for r in replicas if r.phase is not Phase.DRAINING])
+
+
+def _in_use(replica: Replica) -> int:
+    if replica.running is None:
+        return 0 if replica.phase is Phase.STARTING else replica.slots
+    return min(replica.slots, replica.running + replica.reserved)
 
 
 def running(replicas: Iterable[Replica]) -> int:

@@ -160,8 +160,11 @@ def _window(window: Window, decided: PoolDecision, count: int, now: float) -> Wi
 
 
 def _watched_since(old: PoolMemory, view: PoolView, now: float) -> float | None:
-    """Since when nothing that the pool does was hidden; where no replica is, nothing that came before matters."""
-    if view.blind or any(r.started is None and r.phase is not Phase.STARTING for r in view.replicas):
+    """Since when the account of fewer replicas holds; where no replica is, nothing that came before matters.
+
+    A replica that is silent for a look, as each is when it has just come and when it leaves, counts as busy there and ends nothing.
+    """
+    if view.blind or not (view.flow.is_measured or all(r.phase is Phase.STARTING for r in view.replicas)):
         return None
     if not view.replicas:
         return now - LONGEST_WINDOW_SECONDS

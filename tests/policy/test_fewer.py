@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from builders import NOW, a_policy, container, decided, reading, seen, worker
+from builders import NOW, a_policy, after, container, decided, policies, reading, seen, worker
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +63,18 @@ def test_the_account_counts_only_when_the_whole_window_was_watched():
 
     assert [5, 5] == [decided(TEN, look(1, 1, 0, 0, 0), memory).desired for memory in (short, blind)]
     assert resume(kept([(8, 5)])).of("p").watched_since is None
+
+
+def test_who_is_silent_for_a_look_counts_as_busy_and_ends_no_watch():
+    """As each worker is when it has just come and when it leaves: the account goes on, with all slots of the silent one in use."""
+    told = look(1, 0, 0)
+    workers = {n: told.workers[n] for n in list(told.workers)[:2]}
+    silent = replace(told, workers=workers)
+    heard = after(policies(TEN), told, kept([(8, 3)]), NOW).of("p")
+    unheard = after(policies(TEN), silent, kept([(8, 3)]), NOW).of("p")
+
+    assert heard.watched_since == unheard.watched_since == NOW - 1000.0
+    assert ((), (1.0,)) == (heard.flow.would_wait, unheard.flow.would_wait)
 
 
 def test_one_look_takes_no_replica_away():
