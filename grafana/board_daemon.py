@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from board_parts import CONFIG, LAST_TICK, SOURCES
 from queries import daemon, process, quantile, rate
-from shapes import INSTANCE, JOB, Board, Row, curves, number
+from shapes import INSTANCE, JOB, Board, Row, curves, number, states
 
 DAEMON = Board(
     "daemon",
@@ -55,8 +55,9 @@ DAEMON = Board(
                 ),
                 curves(
                     "Ticks",
-                    "Per minute: 60 divided by the interval, as long as the loop keeps its pace.",
+                    "Per minute, as they were and as they should be: 60 divided by the interval, which may be longer at rest.",
                     (f"60 * sum by (instance) ({rate(daemon('tick_seconds_count'))})", "{{instance}}"),
+                    (f"60 / max by (instance) ({daemon('interval_seconds')})", "{{instance}} due"),
                     unit="cpm",
                 ),
             ),
@@ -65,6 +66,12 @@ DAEMON = Board(
             "What it sees with",
             (
                 SOURCES,
+                states(
+                    "In charge",
+                    "Where several daemons share a state folder, one is in charge and the others stand by.",
+                    (f"max by (instance) ({daemon('standby')})", "{{instance}}"),
+                    words={"0": ("in charge", "green"), "1": ("stands by", "transparent")},
+                ),
                 curves(
                     "Looks that failed",
                     "Share of the looks at each source without a usable answer.",
@@ -80,7 +87,6 @@ DAEMON = Board(
                     "95 of 100 looks at a source took less than this.",
                     (quantile(0.95, daemon("source_request_seconds_bucket"), "source"), "{{source}}"),
                     unit="s",
-                    wide=True,
                 ),
             ),
         ),

@@ -19,8 +19,6 @@ UNUSED = {
     "python_info": "python_version stands in build_info, too",
     "process_virtual_memory_bytes": "says little of a program that maps its journal; the resident memory is shown",
     "autoscaler_worker_info": "the name of a worker; boards count workers, they do not list them",
-    "autoscaler_interval_seconds": "the pace that was set; the boards show how long ticks and looks really take",
-    "autoscaler_standby": "a daemon that waits decides nothing, and its status and page say so",
     "autoscaler_worker_setup_info": "how a worker is set up, which check judges",
 }
 """Series that no board shows, and why."""
