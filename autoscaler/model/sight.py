@@ -94,7 +94,9 @@ class SourceSight:
     at: float
     """When the newest answer that is used was asked for."""
     asked: bool = True
-    """False: left alone in this look, to spare a metered broker a command."""
+    """False: left alone in this look, to spare a metered broker a command, or because it fails again and again."""
+    circuit_open: bool = False
+    """It has failed so often in a row that it is asked more rarely until it answers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "last_tick_timestamp_seconds": ("When the last whole tick began.", ()),
     "interval_seconds": ("From one tick to the next as things are: interval, or idle_interval while every pool is idle.", ()),
     "source_up": ("1 while a source answers.", ("source",)),
+    "source_circuit_open": ("1 while a source has failed so often in a row that it is asked more rarely.", ("source",)),
     "broker_up": ("1 while a broker that is read directly answers.", ("broker",)),
     "broker_active": ("1 for the broker that workers are started for.", ("broker",)),
     "broker_commands_per_second": ("Commands per second that a broker gets now, by whom; all but our own are estimates.", ("broker", "by")),
@@ -121,6 +122,7 @@ def _of_daemon(sheet: _Sheet, snapshot: Snapshot) -> None:
         sheet.put("last_tick_timestamp_seconds", snapshot.record.at)
         for source in snapshot.record.observation.sources:
             sheet.put("source_up", source.up, source.name)
+            sheet.put("source_circuit_open", source.circuit_open, source.name)
 
 
 def _of_brokers(sheet: _Sheet, snapshot: Snapshot) -> None:

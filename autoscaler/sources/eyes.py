@@ -36,6 +36,7 @@ from autoscaler.model import (
     Unknown,
 )
 from autoscaler.sources.births import Births
+from autoscaler.sources.circuit import Circuit
 from autoscaler.sources.host import HostWatch
 from autoscaler.sources.merge import Answer, DepthFrom, merge
 from autoscaler.sources.sight import Broker, Sight, Source, Wanted
@@ -188,6 +189,7 @@ class _Watch(Generic[T]):
         """Whether an answer, good or bad, came since the look before."""
         self.is_resting = False
         """It was left alone in this look, on purpose."""
+        self._circuit = Circuit()
         self._asked_at: float | None = None
         self._seconds = 0.0
 
@@ -197,6 +199,7 @@ class _Watch(Generic[T]):
         self.take_up()
         if self.flight is not None:
             return
+        pause_seconds = max(pause_seconds, self._circuit.pause_seconds)
         self.is_resting = self._asked_at is not None and 0 <= now - self._asked_at < pause_seconds
         if not self.is_resting:
             self.flight, self._asked_at = _Flight(start(), now, time.monotonic()), now
@@ -211,6 +214,7 @@ class _Watch(Generic[T]):
         looked = flight.future.result()
         self.is_fresh, self._seconds = True, looked.seconds
         good = looked.value is not None
+        self._circuit.tell(answered=good)
         self.answer = Answer(
             self.name,
             asked_at=flight.asked_at if good else self.answer.asked_at,
@@ -244,7 +248,8 @@ class _Watch(Generic[T]):
 
     def sight(self) -> SourceSight:
         """How it answered, for status and metrics."""
-        detail = self.answer.error or ("" if self.is_fresh or self.is_resting else self.waiting())
+        trouble = self.answer.error or ("" if self.is_fresh or self.is_resting else self.waiting())
+        detail = trouble and trouble + self._circuit.words
         notes, whole = (value.notes, value.whole) if isinstance(value := self.answer.value, Sight) else ((), True)
         return SourceSight(
             name=self.name,
@@ -253,6 +258,7 @@ class _Watch(Generic[T]):
             seconds=self._seconds if self.is_fresh else self._waited(),
             at=self.answer.asked_at,
             asked=not self.is_resting,
+            circuit_open=self._circuit.is_open,
         )
 
     def _waited(self) -> float:

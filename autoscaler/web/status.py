@@ -273,6 +273,7 @@ def _source(sight: SourceSight, now: float) -> dict[str, Any]:
         "source": sight.name,
         "up": sight.up,
         "detail": sight.detail,
+        "circuit_open": sight.circuit_open,
         "seconds": sight.seconds,
         "age_seconds": max(0.0, now - sight.at),
     }

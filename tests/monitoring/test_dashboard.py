@@ -19,6 +19,7 @@ UNUSED = {
     "python_info": "python_version stands in build_info, too",
     "process_virtual_memory_bytes": "says little of a program that maps its journal; the resident memory is shown",
     "autoscaler_worker_info": "the name of a worker; boards count workers, they do not list them",
+    "autoscaler_source_circuit_open": "such a source is shown as down; how often it is asked meanwhile is in the status",
     "autoscaler_worker_setup_info": "how a worker is set up, which check judges",
 }
 """Series that no board shows, and why."""

@@ -200,6 +200,43 @@ class TestWholeLook:
         assert seen.queues["mail"].waiting == Known(3, NOW, "flower")
 
 
+class TestCircuit:
+    def test_who_fails_again_and_again_is_asked_more_rarely(self) -> None:
+        """After five failures in a row the pauses double, up to 8 s; others are asked in every look, and one answer ends it."""
+        ill, well = Told("flower", raising(SourceUnreachable("no connection"))), Told("primary", depth(2))
+        with eyes(ill, well, patience=5.0) as looking:
+            seen = [looking.look(POLICIES, NOW + 2 * turn) for turn in range(12)]
+            ill.answer = depth(1)
+            seen += [looking.look(POLICIES, NOW + 2 * turn) for turn in range(12, 18)]
+
+        assert [0, 2, 4, 6, 8, 10, 14, 22, 30, 32, 34] == [asked.now - NOW for asked in ill.asked]
+        assert len(well.asked) == 18
+        assert [False] * 4 + [True] * 11 + [False] * 3 == [source(look).circuit_open for look in seen]
+        assert [False] * 15 + [True] * 3 == [source(look).up for look in seen]
+        assert source(seen[4]).detail == "no connection (failed 5 times in a row: asked every 2 s until it answers)"
+
+    def test_an_open_circuit_is_no_sight(self) -> None:
+        """What was known before counts as little as after a failure, also in looks that leave the neighbour alone."""
+        ill = Told("flower", depth(1))
+        with eyes(ill, patience=5.0) as looking:
+            looking.look(POLICIES, NOW)
+            ill.answer = raising(SourceUnreachable("no connection"))
+            seen = [looking.look(POLICIES, NOW + 2 * turn) for turn in range(1, 9)]
+
+        assert [Stale(1, NOW, "flower", "no connection")] * 8 == [look.queues["mail"].waiting for look in seen]
+
+    def test_the_list_of_containers_has_one_too(self) -> None:
+        """An engine that refuses is asked more rarely, and heard as soon as it lists again."""
+        fleet = SlowFleet((RUNNING,))
+        fleet.refusal = FleetUnreachable("no socket")
+        with eyes(fleet=fleet, patience=5.0) as looking:
+            for turn in range(8):
+                looking.look(POLICIES, NOW + 2 * turn)
+            assert (fleet.calls, source(looking.look(POLICIES, NOW + 16), "fleet").circuit_open) == (7, True)
+            fleet.refusal = None
+            assert looking.look(POLICIES, NOW + 24).containers.value == (RUNNING,)
+
+
 class TestLateAnswers:
     def test_silent_source_costs_the_patience(self) -> None:
         """A source that does not answer is a gap that says since when, and the others are not lost."""
