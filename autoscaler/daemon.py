@@ -28,6 +28,7 @@ from autoscaler.policy.memory import resume
 from autoscaler.report.journal import Journal
 from autoscaler.report.log import LogReporter, configure_logging
 from autoscaler.report.metrics import Metrics
+from autoscaler.report.notify import Notifier
 from autoscaler.report.snapshot import ConfigState, Snapshot
 from autoscaler.sources.eyes import Eyes
 from autoscaler.sources.flower_tasks import RunningTasks
@@ -100,7 +101,14 @@ class Daemon:
         self._hands = Hands(self._fleet, patience_seconds=patience_seconds(settings))
         self._configure_hands()
         self._metrics = Metrics(lambda: self.snapshot)
-        self._reporters: tuple[Reporter, ...] = (self._journal.record, self._metrics.record, LogReporter(), self._desk.follow)
+        self._notifier = Notifier(settings.notify, settings.instance)
+        self._reporters: tuple[Reporter, ...] = (
+            self._journal.record,
+            self._metrics.record,
+            LogReporter(),
+            self._desk.follow,
+            self._notifier.record,
+        )
         app = build_app(self._doors())
         self._server = Server(app, settings.api.listen, leaving=app.state.stream.close)
         self._server.start()
@@ -229,6 +237,7 @@ class Daemon:
         if old.dry_run != settings.dry_run:
             self._fleet = build_fleet(settings, dry_run=self._dry_run)
         self._configure_hands()
+        self._notifier.configure(settings.notify)
 
     def _configure_hands(self) -> None:
         asking = RunningTasks(self.settings.flower)
@@ -271,6 +280,7 @@ class Daemon:
             self._server.stop,
             self._eyes.close,
             self._hands.close,
+            self._notifier.close,
             self._journal.close,
             self._lock.release,
         )
@@ -285,5 +295,5 @@ class Daemon:
 def _secrets(settings: Settings) -> tuple[str, ...]:
     """Every secret value of the configuration, so that none can reach a log line."""
     tokens = (token.secret for token in (*settings.api.tokens, *settings.api.wake_tokens))
-    hidden = [settings.flower.password, settings.flower.token, *tokens, *(b.url for b in settings.brokers)]
+    hidden = [settings.flower.password, settings.flower.token, *tokens, *(b.url for b in settings.brokers), *settings.notify.urls]
     return tuple(value for secret in hidden if secret and (value := secret.get_secret_value()))

@@ -22,6 +22,7 @@ from autoscaler.errors import FleetUnreachable, SightError
 from autoscaler.fleet.contract import Fleet
 from autoscaler.model import Container, ContainerState
 from autoscaler.policy.room import size
+from autoscaler.report.notify import problems
 from autoscaler.sources import worker_setup
 from autoscaler.sources.broker_trial import can_be_tried, trials
 from autoscaler.sources.sight import Sight, Source, Wanted
@@ -44,6 +45,7 @@ def check_all(config: Path, *, offline: bool, as_json: bool) -> int:
     settings = load(config, os.environ)
     findings = [Finding("config", "ok", f"{config}: {len(settings.pools)} pools, hash {settings.hash}")]
     findings += [Finding("config", "warning", text) for text in (*not_in_force(settings), *warnings(settings))]
+    findings += [Finding("notify", "failed", text) for text in problems(settings.notify)]
     if not offline:
         findings += _fleet(settings)
         findings += asyncio.run(_workers(settings))

@@ -11,13 +11,14 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from autoscaler.config.neighbours import ApiSettings, BrokerSettings, FleetSettings, FlowerSettings, LogSettings
+from autoscaler.config.notify import NotifySettings
 from autoscaler.config.part import Name, Part
 from autoscaler.config.pools import PoolSettings
 from autoscaler.config.units import AutoDuration, Duration, Flag, Whole, whole, within
 from autoscaler.model import Policies
 from autoscaler.model.spending import Budget
 
-__all__ = ["ApiSettings", "BrokerSettings", "FleetSettings", "FlowerSettings", "LogSettings", "PoolSettings", "Settings"]
+__all__ = ["ApiSettings", "BrokerSettings", "FleetSettings", "FlowerSettings", "LogSettings", "NotifySettings", "PoolSettings", "Settings"]
 
 
 class Settings(Part):
@@ -52,6 +53,8 @@ class Settings(Part):
     """The page, the API and the metrics."""
     log: LogSettings = LogSettings()
     """How much is logged and in which form."""
+    notify: NotifySettings = NotifySettings()
+    """Who is told of trouble by mail, chat or push. Prometheus alerts need nothing of this."""
     pools: dict[Name, PoolSettings] = Field(min_length=1)
     """The groups of workers, by name (a-z, 0-9, - and _)."""
     hash: str = Field("", exclude=True, json_schema_extra={"internal": True})

@@ -14,10 +14,11 @@ from packaging.utils import canonicalize_name
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME = PROJECT["project"]["dependencies"]
 BUILD = PROJECT["build-system"]["requires"]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
 WANTED = {
     "requirements.txt": RUNTIME,
     "requirements-build.txt": BUILD,
-    "requirements-dev.txt": [*RUNTIME, *BUILD, *PROJECT["project"]["optional-dependencies"]["demo"], *PROJECT["dependency-groups"]["dev"]],
+    "requirements-dev.txt": [*RUNTIME, *BUILD, *EXTRAS["demo"], *EXTRAS["notify"], *PROJECT["dependency-groups"]["dev"]],
 }
 PINNED = re.compile(r"^([a-z0-9][a-z0-9.-]*)(?:\[[^]]*\])?==([^ ;\\]+)(.*)$", re.MULTILINE)
 
