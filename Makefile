@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the environment (.venv) is made once, from requirements-dev.txt.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint coverage check up down dashboards bench-policy bench-wake lock clean
+.PHONY: help demo test lint coverage check up down dashboards bench-policy bench-wake bench-broker lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ bench-policy: ## What deciding costs on real traces, beside rivals and planners:
 bench-wake: ## From a publish to a started worker while the daemon sleeps, and what the hook costs a producer
 	@scripts/venv
 	@.venv/bin/python benchmarks/wake.py
+
+bench-broker: ## What an idle installation costs its broker, by Redis' own counters: eleven minutes, into docs/broker-cost.md
+	@scripts/venv
+	@.venv/bin/python benchmarks/broker_cost.py --report docs/broker-cost.md
 
 lock: ## Resolve requirements*.txt anew from pyproject.toml (needs uv)
 	@scripts/lock
