@@ -161,7 +161,10 @@ ROWS = (
     Row("Flower", flower()),
     Row("Flower, asked for `/api/queues/length` every 30 s", flower(asked=True)),
     Row("an idle worker with the example's `CELERY_METERED=1`", example(CELERY_METERED="1")),
-    Row("an idle worker, `polling_interval: 30` and the flags of the next row", example(CELERY_POLLING_INTERVAL="30", CELERY_WITHOUT_HEARTBEAT="1")),
+    Row(
+        "an idle worker, `polling_interval: 30`, flags of the next row",
+        example(CELERY_POLLING_INTERVAL="30", CELERY_WITHOUT_HEARTBEAT="1"),
+    ),
     Row(f"an idle worker `{' '.join(LEAN)}`", worker(*LEAN)),
     Row("an idle worker with Celery's defaults", worker()),
 )
