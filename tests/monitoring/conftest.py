@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 from prometheus_server import a_prometheus, programs
+from receiver import a_receiver
 from scene import House, Scene, play
 
 
@@ -21,8 +22,8 @@ def scene(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         patch.setenv("CELERY_BROKER_URL", redis_server)
         house = House(folder, redis_server)
         try:
-            with a_prometheus(folder / "prometheus", f"127.0.0.1:{house.port}") as prometheus:
-                began = play(house)
-                yield Scene(house, prometheus, began, time.time())
+            with a_prometheus(folder / "prometheus", f"127.0.0.1:{house.port}") as prometheus, a_receiver() as (url, messages):
+                began = play(house, url)
+                yield Scene(house, prometheus, messages, began, time.time())
         finally:
             house.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import sys
 import time
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ class Scene:
 
     house: House
     prometheus: Prometheus
+    messages: queue.Queue[dict[str, str]]
     began: float
     ended: float
 
@@ -36,10 +38,11 @@ def broken(queue: str) -> dict[str, Any]:
     return pool
 
 
-def play(house: House) -> float:
-    """Returns when the first scrape may have been."""
+def play(house: House, told: str) -> float:
+    """Trouble is sent to the address `told`; returns when the first scrape may have been."""
     neighbours: dict[str, Any] = {
         "flower": "http://127.0.0.1:1",
+        "notify": {"urls": [told], "every": "1s"},
         "brokers": [{"name": "primary", "url": house.redis_url, "budget": "100000/day"}],
     }
     house.write({"work": a_pool("work", most=2), "broken": broken("broken")}, **neighbours)

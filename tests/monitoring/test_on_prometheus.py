@@ -1,4 +1,4 @@
-"""The shipped files on a real Prometheus: it finds daemon and workers, fills every panel, and tells of faults that are there."""
+"""The shipped files on a real Prometheus: it finds daemon and workers, fills every panel, and faults that are there are told."""
 
 from __future__ import annotations
 
@@ -57,6 +57,15 @@ def test_alerts_fire_for_what_is_wrong(scene: Scene) -> None:
     until(lambda: wrong <= scene.prometheus.alerts(), 20)
     known = wrong | {"AutoscalerNotConverging", "AutoscalerBlind", "AutoscalerSourceFlaky"}
     assert scene.prometheus.alerts() <= known
+
+
+def test_trouble_is_sent(scene: Scene) -> None:
+    """The pool that cannot start is in a message that a real receiver got, and no secret is in the daemon's log."""
+    message = scene.messages.get(timeout=20)
+
+    assert message["title"] == "autoscaler autoscaler"
+    assert message["message"].startswith("workers fail: broken ")
+    assert "the-password" not in scene.house.log
 
 
 def test_a_dead_daemon_is_told(scene: Scene) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
-import json
 import queue
 import threading
 import time
@@ -12,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 from live import free_port, until
+from receiver import a_receiver
 from structlog.testing import capture_logs
 from telling import NOW, a_decision, a_failover, a_record, a_view
 
@@ -19,27 +18,6 @@ from autoscaler.config.notify import NotifySettings
 from autoscaler.model import Memory, Record
 from autoscaler.report.notify import LONGEST_QUEUE, Notifier, Send, by_apprise, problems
 from autoscaler.report.redact import Redactor
-
-
-@contextmanager
-def a_receiver() -> Iterator[tuple[str, queue.Queue[dict[str, str]]]]:
-    """An address of Apprise's for JSON, and what arrives there."""
-    arrived: queue.Queue[dict[str, str]] = queue.Queue()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            arrived.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"json://user:the-password@127.0.0.1:{server.server_address[1]}/", arrived
-    server.shutdown()
-    server.server_close()
 
 
 def settings(*urls: str, **changes: object) -> NotifySettings:
