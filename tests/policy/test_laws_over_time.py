@@ -28,7 +28,8 @@ class Course:
         look = seen(waiting=tasks - sum(busy), now=now, **fleet(*busy))
         memory = Memory({"p": self.kept})
         self.counts.append(decided(self.policy, look, memory, now).desired)
-        self.kept = replace(after(policies(self.policy), look, memory, now).of("p"), pending=())
+        # Names are given anew in each tick: who was told to leave has left, and must not be taken for one who stays.
+        self.kept = replace(after(policies(self.policy), look, memory, now).of("p"), pending=(), drains=())
 
 
 @given(a_pool(), st.integers(0, 3), st.integers(0, 3))
