@@ -47,8 +47,8 @@ def check_all(config: Path, *, offline: bool, as_json: bool) -> int:
     findings += [Finding("config", "warning", text) for text in (*not_in_force(settings), *warnings(settings))]
     findings += [Finding("notify", "failed", text) for text in problems(settings.notify)]
     if not offline:
-        findings += _fleet(settings)
-        findings += asyncio.run(_workers(settings))
+        found, running = _fleet(settings)
+        findings += [*found, *asyncio.run(workers_found(settings, running))]
         findings += asyncio.run(_sources(settings))
     if as_json:
         click.echo(json.dumps([{"about": f.about, "verdict": f.verdict, "text": f.text} for f in findings], indent=2))
@@ -58,16 +58,18 @@ def check_all(config: Path, *, offline: bool, as_json: bool) -> int:
     return 1 if any(f.verdict == "failed" for f in findings) else 0
 
 
-def _fleet(settings: Settings) -> list[Finding]:
+def _fleet(settings: Settings) -> tuple[list[Finding], list[Container]]:
+    """What is found about the engine, and the workers that run on it."""
     fleet = build_fleet(settings, dry_run=False)
     try:
-        count = len(fleet.containers())
+        there = fleet.containers()
     except FleetUnreachable as error:
-        return [Finding("fleet", "failed", str(error))]
-    found = [Finding("fleet", "ok", f"{settings.fleet.type}: {count} workers of instance {settings.instance!r}")]
+        return [Finding("fleet", "failed", str(error))], []
+    found = [Finding("fleet", "ok", f"{settings.fleet.type}: {len(there)} workers of instance {settings.instance!r}")]
     found += _room(fleet, settings)
-    examine = getattr(fleet, "check", None)
-    return found + ([Finding("fleet", "failed", text) for text in examine(worker_specs(settings))] if examine else [])
+    if examine := getattr(fleet, "check", None):
+        found += [Finding("fleet", "failed", text) for text in examine(worker_specs(settings))]
+    return found, [container for container in there if container.state is ContainerState.RUNNING]
 
 
 def _room(fleet: Fleet, settings: Settings) -> Iterator[Finding]:
@@ -90,12 +92,8 @@ def _room(fleet: Fleet, settings: Settings) -> Iterator[Finding]:
             yield Finding("host", "warning", text)
 
 
-async def _workers(settings: Settings) -> list[Finding]:
+async def workers_found(settings: Settings, running: list[Container]) -> list[Finding]:
     """What running workers cost or risk by the way they are set up, as far as their own pages tell."""
-    try:
-        running = [c for c in build_fleet(settings, dry_run=False).containers() if c.state is ContainerState.RUNNING]
-    except FleetUnreachable:
-        return []  # said already
     billed = any(map(bills_commands, settings.usable_brokers))
     heard = {name: told for name, told in (await worker_setup.setups(running)).items() if name in settings.pools}
     return [

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +17,10 @@ import trustme
 import yaml
 from live import a_redis
 from tls_front import tls_front
+
+from autoscaler.cli.check import workers_found
+from autoscaler.config.load import load
+from autoscaler.model import Container, ContainerState
 
 pytestmark = pytest.mark.real
 PASSWORD = "s3cret-s3cret"
@@ -32,6 +39,38 @@ def check(folder: Path, url: str, *words: str) -> subprocess.CompletedProcess[st
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
     command = [sys.executable, "-m", "autoscaler", "check", "-c", str(folder / "config.yaml"), *words]
     return subprocess.run(command, env={**os.environ, "BROKER": url}, capture_output=True, text=True, timeout=30, check=False)
+
+
+class Page(BaseHTTPRequestHandler):
+    """The page of a worker that asks its broker each second."""
+
+    def do_GET(self) -> None:
+        """As `serve_worker_metrics` of a worker tells it."""
+        self.send_response(200)
+        self.end_headers()
+        labels = 'kombu="5.7.0",gossip="off",mingle="off",heartbeat="off",remote_control="off"'
+        self.wfile.write(f"autoscaler_worker_setup_info{{{labels}}} 1.0\n".encode())
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.mark.parametrize(("budget", "found"), [("", 0), (", budget: 10000/day", 1)])
+def test_running_workers_are_judged_by_their_pages(tmp_path: Path, budget: str, found: int) -> None:
+    """One of each configured pool, on a broker that bills commands; a worker of a pool that is gone is nobody's business."""
+    pool = "p: {queues: [p], replicas: {max: 1}, worker: {command: /start.sh}}"
+    text = f"flower: {{url: http://f}}\nfleet: {{type: process}}\nbrokers: [{{name: b, url: redis://b{budget}}}]\npools: {{{pool}}}\n"
+    (tmp_path / "config.yaml").write_text(text)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    page = f"127.0.0.1:{server.server_port}"
+    running = [Container(name, name, name[0], ContainerState.RUNNING, 0.0, "", metrics=page) for name in ("p1", "p2", "gone")]
+
+    told = asyncio.run(workers_found(load(tmp_path / "config.yaml", {}), running))
+    server.shutdown()
+    server.server_close()
+
+    assert [(each.about, each.verdict, each.text[:26]) for each in told] == [("pools.p", "warning", "worker p1 asks each second")] * found
 
 
 def test_a_broker_is_tried_step_by_step(tmp_path: Path) -> None:
