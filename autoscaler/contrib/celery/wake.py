@@ -210,6 +210,9 @@ class Door:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or re.search(r"[\s\x00-\x1f]", url):
             raise ValueError("its url must be written like http://autoscaler:8090")
+        # Python loads this codec with the first name that is looked up. If a fork fell into that, the child would wait for ever for a
+        # module that nobody goes on loading.
+        parts.hostname.encode("idna")
         self._tls = parts.scheme == "https"
         self._host, self._port = parts.hostname, parts.port or (443 if self._tls else 80)
         self._place = f"{parts.scheme}://{parts.netloc}"
