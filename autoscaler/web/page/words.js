@@ -42,7 +42,8 @@ export function compact(seconds) {
 
 export function rate(perSecond) {
   if (perSecond === null || perSecond === undefined) return UNKNOWN;
-  return perSecond > 0 && perSecond < 0.5 ? `${(perSecond * 60).toFixed(1)}/min` : `${perSecond.toFixed(1)}/s`;
+  const [amount, unit] = perSecond > 0 && perSecond < 0.5 ? [perSecond * 60, "min"] : [perSecond, "s"];
+  return `${amount.toFixed(amount < 9.95 ? 1 : 0)}/${unit}`;
 }
 
 const clockFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
