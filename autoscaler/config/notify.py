@@ -14,7 +14,7 @@ TOPICS: tuple[Topic, ...] = get_args(Topic)
 
 
 class NotifySettings(Part):
-    """Who is told of trouble: needs `pip install celery-docker-autoscaler[notify]`."""
+    """Who is told of trouble; needs the extra `notify`, which is Apprise."""
 
     urls: tuple[SecretStr, ...] = Field((), examples=[["ntfy://ntfy.example.com/autoscaler"]])
     """Addresses as Apprise writes them (mail, chat, push and many more). They hold passwords, so let them come from variables; an empty

@@ -19,7 +19,7 @@ from autoscaler.report.notices import Notice, Notices
 from autoscaler.report.redact import redactor
 
 LONGEST_QUEUE = 100
-MISSING = "apprise is not installed: pip install 'celery-docker-autoscaler[notify]'"
+MISSING = "apprise is not installed where the autoscaler runs: pip install 'apprise>=1.9,<3'"
 
 Send = Callable[[tuple[str, ...], str, str], bool]
 """Addresses, title and body of one message; whether every address took it."""

@@ -1,4 +1,4 @@
-"""One scene for all tests of this folder: it takes a while to play."""
+"""One scene for all tests of a module: it takes a while to play, and nothing of it may be left when others use the same Redis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from receiver import a_receiver
 from scene import House, Scene, play
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def scene(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """A burst that grows a pool and lets it go again, an edited configuration, Flower dead all the while, and a pool that cannot start."""
     programs()
