@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the environment (.venv) is made once, from requirements-dev.txt.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint coverage check up down dashboards bench-policy bench-wake bench-broker lock clean
+.PHONY: help demo test lint coverage check up down dashboards bench-lived bench-policy bench-wake bench-broker lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ down: ## Stop what `make up` started, and the workers that the autoscaler left r
 dashboards: ## Build grafana/dashboards anew from the Python in grafana/
 	@scripts/venv
 	@.venv/bin/python grafana/build.py
+
+bench-lived: ## How true the simulator is: a trace on real parts, and simulated: make bench-lived TRACE=file
+	@scripts/venv
+	@.venv/bin/python benchmarks/lived.py $(TRACE)
 
 bench-policy: ## What deciding costs on real traces, beside rivals and planners: make bench-policy TRACES=folder
 	@scripts/venv
