@@ -176,3 +176,10 @@ def test_when_the_loop_is_at_rest(scene: dict, least: int, resting: bool) -> Non
     settings = replace(SETTINGS, pools={"p": a_policy(replicas_min=least)})
 
     assert resting == at_rest(settings, a_record(settings, **scene)[0])
+
+
+def test_a_broker_that_is_not_active_rests_alone() -> None:
+    """While another one works, one on which nothing waits and nobody serves is asked at the pace of its own budget."""
+    of_fallback = replace(SETTINGS, budgets={"fallback": BUDGET})
+
+    assert ["fallback"] == [*asked(of_fallback, waiting=1)]
