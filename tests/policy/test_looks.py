@@ -50,10 +50,10 @@ def test_a_broker_without_a_budget_is_always_asked() -> None:
 
 
 def test_at_rest_a_budget_sets_the_pace() -> None:
-    """Nothing waits, nobody works: a look as often as a twentieth of what is left allows."""
+    """Nothing waits, nobody works: a look as often as a fifth of what is left allows."""
     (account,) = accounts(SETTINGS.budgets, {}, NOW).values()
 
-    assert asked() == {"primary": pytest.approx((account.ends_at - NOW) / 500)}
+    assert asked() == {"primary": pytest.approx((account.ends_at - NOW) / 2000)}
 
 
 @pytest.mark.parametrize(
