@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the environment (.venv) is made once, from requirements-dev.txt.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint coverage check up down dashboards bench-lived bench-policy bench-wake bench-broker lock clean
+.PHONY: help demo test lint coverage simulate chaos check up down dashboards bench-lived bench-policy bench-wake bench-broker lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,17 @@ lint: ## Style, types and the direction of imports
 
 coverage: ## Every branch of the policy is taken by its own tests
 	@scripts/coverage
+
+SEEDS ?= 1000
+simulate: ## The daemon in a world of seeded faults: make simulate SEEDS=1000, or SEED=417 to be told one story
+	@scripts/venv
+	@.venv/bin/python -m tests.simulation $(if $(SEED),--seed $(SEED) $(if $(ONLY),--only $(ONLY)) $(if $(WORK),--work $(WORK)),--seeds $(SEEDS) $(if $(WRITE),--write))
+
+DURATION ?= 240
+TASKS ?= 2000
+chaos: ## Kill, hang and starve a real Redis, Flower, workers and the daemon for a while: make chaos DURATION=240
+	@scripts/venv
+	@.venv/bin/python -m tests.chaos --duration $(DURATION) --tasks $(TASKS) $(if $(SEED),--seed $(SEED)) $(if $(WRITE),--write)
 
 check: ## Validate config.yaml and try every neighbour that it names
 	@scripts/venv

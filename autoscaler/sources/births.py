@@ -17,9 +17,12 @@ class Births:
     def __init__(self) -> None:
         self._at: dict[str, float] = {}
 
-    def dated(self, listed: tuple[Container, ...]) -> tuple[Container, ...]:
-        """The same containers, each with its birth as first seen."""
-        self._at = {c.id: self._at.get(c.id, c.created_at) for c in listed}
+    def dated(self, listed: tuple[Container, ...], now: float) -> tuple[Container, ...]:
+        """The same containers, each with its birth as first seen.
+
+        One that seems to come from tomorrow was born before the clock was set back.
+        """
+        self._at = {c.id: self._at.get(c.id, min(c.created_at, now)) for c in listed}
         return tuple([c if c.created_at == self._at[c.id] else replace(c, created_at=self._at[c.id]) for c in listed])
 
     def shift(self, seconds: float) -> None:

@@ -56,7 +56,7 @@ class RedisBroker:
         return await self._line.hold(lambda: self._read(queues))
 
     async def state(self) -> State | None:
-        """What it says of itself; None where our user may not ask."""
+        """What it says of itself; None where our user may not ask, and where the server has renamed the question away."""
         return await self._line.hold(self._state)
 
     async def close(self) -> None:
@@ -94,7 +94,8 @@ class RedisBroker:
 
     async def _state(self) -> State | None:
         (answer,) = await self._line.ask(("INFO",))
-        if isinstance(answer, trouble.NoPermissionError):
+        may_not = isinstance(answer, trouble.NoPermissionError)
+        if may_not or (isinstance(answer, trouble.ResponseError) and "unknown command" in str(answer)):
             return None
         (text,) = good([answer])
         return state_of(text if isinstance(text, bytes) else str(text).encode())

@@ -150,7 +150,7 @@ class Eyes:
         reading = self._fleet.told().reading(now, self._max_age)
         if isinstance(reading, Unknown):
             return reading
-        reading = replace(reading, value=self._births.dated(reading.value))
+        reading = replace(reading, value=self._births.dated(reading.value, now))
         if isinstance(reading, Known) and not self._fleet.is_fresh:
             return Stale(reading.value, reading.at, reading.source, self._fleet.waiting())
         return reading

@@ -70,6 +70,14 @@ def test_a_user_who_may_not_ask_is_no_trouble(redis_url: str) -> None:
     assert sight.queues == {"mail": 0}
 
 
+def test_a_server_without_the_question_is_no_trouble(tmp_path: Path) -> None:
+    """Some who lend a Redis rename INFO away: the queues are read all the same."""
+    with a_redis(tmp_path, "--rename-command", "INFO", "") as url:
+        (sight,) = looks(url)
+
+    assert (0, None) == (sight.queues["mail"], sight.served)
+
+
 def test_a_replica_is_recognised(tmp_path: Path, redis_url: str) -> None:
     """It answers every question about queues, and no worker could take a task from it."""
     port = redis_url.rpartition(":")[2].partition("/")[0]

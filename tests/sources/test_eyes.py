@@ -395,6 +395,14 @@ class TestClockThatIsSet:
         assert isinstance(found, Known)
         assert [NOW - 9 + 3600, NOW + 3601] == [container.created_at for container in found.value]
 
+    def test_nobody_comes_from_tomorrow(self) -> None:
+        """A container that is first listed after the clock was set back an hour does not stay young for an hour."""
+        with eyes(fleet=lambda: (RUNNING,)) as looking:
+            found = looking.look(POLICIES, NOW - 3600).containers
+
+        assert isinstance(found, Known)
+        assert [NOW - 3600] == [container.created_at for container in found.value]
+
     def test_answers_keep_their_age(self) -> None:
         """What was said two seconds ago is believed after the jump as before it."""
         source = Slow("flower", depth(7))
