@@ -104,7 +104,7 @@ def _enough(p: Proposal, seconds: float) -> int | None:
 def _why(p: Proposal, keep: int, most: int, kept: int, seconds: float) -> str:
     if keep > kept:
         return f"the look before still asked for {keep}"
-    if keep >= most:
-        return f"the most needed within the last {seconds:.0f} s was {keep}"
+    if kept >= most:
+        return f"the most needed within the last {seconds:.0f} s was {most}"
     waits = SHARE_OF_TARGET * p.policy.may_wait_seconds
     return f"of {most} needed within the last {seconds:.0f} s, {keep} would have kept waits below {waits:g} s"

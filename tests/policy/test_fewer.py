@@ -8,7 +8,7 @@ from builders import NOW, a_policy, after, container, decided, policies, reading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.model import BacklogPerReplica, Damping, Flow, Memory, PoolMemory, TargetWait
+from autoscaler.model import BacklogPerReplica, Damping, Flow, Memory, PoolMemory, TargetWait, Thresholds
 from autoscaler.policy.fewer import Account
 from autoscaler.policy.memory import resume
 
@@ -63,6 +63,13 @@ def test_the_account_counts_only_when_the_whole_window_was_watched():
 
     assert [5, 5] == [decided(TEN, look(1, 1, 0, 0, 0), memory).desired for memory in (short, blind)]
     assert resume(kept([(8, 5)])).of("p").watched_since is None
+
+
+def test_more_was_needed_than_there_ever_were():
+    """Fifty were asked for where five are the most: the sentence says so, and speaks of no account that was not asked."""
+    made = decided(replace(TEN, sizing=Thresholds(), replicas_max=5), look(0, 0, 0, 0, 0), kept([(8, 50)]))
+
+    assert (5, "the most needed within the last 30 s was 50") == (made.desired, made.steps[-1].because)
 
 
 def test_who_is_silent_for_a_look_counts_as_busy_and_ends_no_watch():
