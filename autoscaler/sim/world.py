@@ -92,6 +92,8 @@ class SimReplica:
     ready: bool = False
     told_created: float | None = None
     """When the engine says that it was created, where that is not true."""
+    was_idle: bool = False
+    """At the latest look of a rival."""
     draining: bool = False
     in_line: bool = False
     """Stands in the line of those that take the next tasks."""

@@ -130,6 +130,8 @@ class _Pool:
         if missing < 0:
             for replica in self.mechanics.chosen(self.staying, -missing, self.chance):
                 self._let_go(replica)
+        for replica in self.staying:
+            replica.was_idle = replica.ready and not replica.running
 
     def _start(self) -> None:
         name = f"{self.world.pool}-{self.world.starts}"

@@ -19,7 +19,7 @@ class Victims(StrEnum):
     """In which order replicas are asked to leave."""
 
     LEAST_DISTURBED = "least disturbed"
-    """As `policy.selection`: not ready yet, idle, least busy; among equals the youngest."""
+    """As `policy.selection`: not ready yet, idle in two looks, idle, least busy; among equals the youngest."""
     STARTING_THEN_ANY = "starting, then any"
     """A ReplicaSet: pods that are not ready first; which of the others, nobody can say.
     https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#scaling-a-replicaset"""
@@ -38,18 +38,19 @@ class Mechanics:
 
     def chosen(self, replicas: Sequence[SimReplica], count: int, chance: Random) -> list[SimReplica]:
         """The `count` that have to go, of `replicas` in the order of their age."""
-        youngest_first = list(reversed(replicas))
         match self.victims:
             case Victims.LEAST_DISTURBED:
-                youngest_first.sort(key=_disturbance)
+                order = sorted(replicas, key=_disturbance)
             case Victims.STARTING_THEN_ANY:
-                chance.shuffle(youngest_first)
-                youngest_first.sort(key=lambda replica: replica.ready)
-        return youngest_first[:count]
+                order = sorted(chance.sample(replicas, len(replicas)), key=lambda replica: replica.ready)
+            case Victims.NEWEST:
+                order = list(reversed(replicas))
+        return order[:count]
 
 
-def _disturbance(replica: SimReplica) -> tuple[bool, int]:
-    return replica.ready, len(replica.running)
+def _disturbance(replica: SimReplica) -> tuple[bool, int, bool, float]:
+    just_idle = not (replica.running or replica.was_idle)
+    return replica.ready, len(replica.running), just_idle, -replica.created
 
 
 OURS = Mechanics(Victims.LEAST_DISTURBED, math.inf)
