@@ -64,9 +64,9 @@ def is_forced(pool: PoolDecision, decision: Decision, policies: Policies) -> boo
 
 def gives_way(pool: PoolDecision, decision: Decision, policies: Policies) -> bool:
     """Whether the host is full and another pool wants room: replicas kept by a window alone may give way to it."""
-    lacks = any(step.rule == "budget" and step.after < step.before for p in decision.pools if p is not pool for step in p.steps)
+    lack = sum(s.before - s.after for p in decision.pools if p is not pool for s in p.steps if s.rule == "budget" and s.after < s.before)
     used = sum(p.desired for p in decision.pools) + sum(len(p.view.of(Phase.DRAINING)) for p in decision.pools)
-    return lacks and used + pool.current - pool.desired >= policies.max_replicas
+    return lack > 0 and used + lack + pool.current - pool.desired > policies.max_replicas
 
 
 def serving(boxes: list[Box]) -> list[Box]:
