@@ -31,7 +31,8 @@ async def a_source(url: str) -> AsyncIterator[BrokerSource]:
 
 @pytest.fixture
 def memory() -> Iterator[Connection]:
-    """kombu's broker in memory, empty again afterwards."""
+    """kombu's broker in memory, which all tests share: empty, and empty again afterwards."""
+    Channel.queues.clear()
     with Connection("memory://") as connection:
         yield connection
     Channel.queues.clear()
