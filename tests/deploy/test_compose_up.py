@@ -89,7 +89,6 @@ print(engine.getresponse().status)
         ("GET", "/containers/{proxy}/archive?path=/etc/passwd"),
         ("POST", "/containers/prune"),
         ("GET", "/volumes"),
-        ("GET", "/info"),
         ("PUT", "/containers/{proxy}/archive?path=/"),
     ],
 )

@@ -31,6 +31,8 @@ from urllib.parse import urlsplit
 from celery import signals
 
 log = logging.getLogger("autoscaler.wake")
+_CHANCE = random.SystemRandom()
+"""Of our own: a producer that has seeded `random` gets the same numbers with us and without."""
 
 EVERY_SECONDS = 2.0
 """Between two words about one queue: the daemon looks no more often than this for the wakes of one pool."""
@@ -167,7 +169,7 @@ class Waker:
                 self._count(queue, tasks)
             if answer is Answer.REFUSED:
                 self._pause = LONGEST_PAUSE_SECONDS
-            self._quiet_until = time.monotonic() + self._pause * random.uniform(0.8, 1.2)  # noqa: S311 - producers should not return in step
+            self._quiet_until = time.monotonic() + self._pause * _CHANCE.uniform(0.8, 1.2)  # producers should not return in step
             self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 
 
