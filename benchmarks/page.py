@@ -66,7 +66,7 @@ class House:
         self.memory, self.tick = Memory(), 0
         self.snapshot: Snapshot | None = None
         self.journal = Journal(folder / "journal.sqlite3")
-        self.metrics = Metrics(lambda: self.snapshot, brokers=tuple, commands=dict)
+        self.metrics = Metrics(lambda: self.snapshot)
         self.app = build_app(self._doors())
         self.server = Server(self.app, "127.0.0.1:0", leaving=self.app.state.stream.close)
         self.server.start()
