@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from board_parts import CONFIG, LAST_TICK, SOURCES
-from queries import daemon, process, quantile, rate
+from queries import daemon, process, quantile, rate, spread
 from shapes import INSTANCE, JOB, Board, Row, curves, number, states
 
 DAEMON = Board(
@@ -49,8 +49,7 @@ DAEMON = Board(
                 curves(
                     "Time of a tick",
                     "From looking to telling. A tick waits at most half an interval for late answers.",
-                    (quantile(0.5, daemon("tick_seconds_bucket")), "half"),
-                    (quantile(0.95, daemon("tick_seconds_bucket")), "95 of 100"),
+                    *spread(daemon("tick_seconds_bucket")),
                     unit="s",
                 ),
                 curves(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from board_parts import BLIND, CONFIG, COUNTING, FAILED, HELD, INTERRUPTED, LAST_TICK, OLDEST, RUNNING, WAITING, WORKING
-from queries import growth, pool, quantile, rate, worker
+from queries import growth, pool, rate, spread, worker
 from shapes import CONFIG_NOTE, INSTANCE, JOB, POOL, POOLS, WORKERS, Board, Row, curves, note
 
 OVERVIEW = Board(
@@ -162,15 +162,13 @@ ONE_POOL = Board(
                 curves(
                     "Time to start",
                     "From the container's creation until the worker is heard: half of the starts, and 95 of 100, are faster.",
-                    (quantile(0.5, pool("worker_start_seconds_bucket")), "half"),
-                    (quantile(0.95, pool("worker_start_seconds_bucket")), "95 of 100"),
+                    *spread(pool("worker_start_seconds_bucket")),
                     unit="s",
                 ),
                 curves(
                     "Time to leave",
                     "From the signal to leave until the container is gone: the tasks that it still ran are in it.",
-                    (quantile(0.5, pool("worker_drain_seconds_bucket")), "half"),
-                    (quantile(0.95, pool("worker_drain_seconds_bucket")), "95 of 100"),
+                    *spread(pool("worker_drain_seconds_bucket")),
                     unit="s",
                 ),
                 curves(
@@ -208,8 +206,7 @@ ONE_POOL = Board(
                 curves(
                     "Runtime of tasks",
                     "Half of the tasks, and 95 of 100, ran for less than this.",
-                    (quantile(0.5, worker("task_runtime_seconds_bucket")), "half"),
-                    (quantile(0.95, worker("task_runtime_seconds_bucket")), "95 of 100"),
+                    *spread(worker("task_runtime_seconds_bucket")),
                     unit="s",
                 ),
                 curves(

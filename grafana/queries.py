@@ -49,5 +49,10 @@ def quantile(share: float, selector: str, *by: str) -> str:
     return f"histogram_quantile({share}, sum by ({', '.join(('le', *by))}) ({rate(selector)}))"
 
 
+def spread(selector: str) -> tuple[tuple[str, str], ...]:
+    """The curves of a histogram that people ask for: what half of all stay below, and 95 of 100."""
+    return (quantile(0.5, selector), "half"), (quantile(0.95, selector), "95 of 100")
+
+
 def _selector(metric: str, *matchers: str) -> str:
     return f"{metric}{{{','.join(matchers)}}}"

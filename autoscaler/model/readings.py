@@ -37,3 +37,8 @@ class Unknown:
 
 Reading = Known[T] | Stale[T] | Unknown
 """Known, stale or unknown: `match` on it, there is no default value."""
+
+
+def known(reading: Reading[T]) -> T | None:
+    """The value of a reading that may be acted on, else None."""
+    return reading.value if isinstance(reading, Known) else None

@@ -141,6 +141,10 @@ class Period:
     saved: float = 0.0
     """Commands that one idle worker per pool would have sent while the pool had none."""
 
+    def during(self, name: str) -> Period:
+        """The sums of the period of this name: those of one that is over are none of it."""
+        return self if self.name == name else Period(name)
+
 
 @dataclass(frozen=True, slots=True)
 class Meter:

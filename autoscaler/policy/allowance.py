@@ -32,8 +32,8 @@ def account(budget: Budget, meter: Meter, now: float) -> Account:
     """How one budget stands, and where it will be at the end of its period if the last day's average goes on."""
     daily = budget.period == "day"
     end = day_end(now) if daily else month_end(now)
-    period = meter.day if daily else meter.month
-    used = period.used.total if period.name == (day_name(now) if daily else month_name(now)) else 0.0
+    period = meter.day.during(day_name(now)) if daily else meter.month.during(month_name(now))
+    used = period.used.total
     pace = average_per_second(meter)
     projected = used + pace * (end - now)
     left = budget.commands - used

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 
-from autoscaler.model import Drain, Known, Observation, Phase, PoolMemory, PoolView, Reading, Replica, WorkerSight
+from autoscaler.model import Drain, Observation, Phase, PoolMemory, PoolView, Replica, WorkerSight
+from autoscaler.model.readings import known
 
 DEFIANT_SECONDS = 15.0
 """How long a worker may be heard after its signal as if nothing had been said. Flower hears one that leaves for 3 s at most."""
@@ -49,20 +49,16 @@ def defies(drain: Drain, voice: WorkerSight, slots: int) -> bool:
 
     One that leaves is silent while it finishes its tasks, but for the events of their ends; those are no sign of defiance.
 
-    >>> from autoscaler.model import Unknown
+    >>> from autoscaler.model import Known, Unknown
     >>> a, no = Known(True, 0.0, "flower"), Unknown("not asked")
     >>> voice = WorkerSight("celery@w", a, Known(2, 0.0, "flower"), no, no, no, no, started=Known(15, 0.0, "flower"), finished=no)
     >>> defies(Drain("w", 0.0, "idle", started=10), voice, slots=2), defies(Drain("w", 0.0, "idle", started=14), voice, slots=2)
     (True, False)
     """
-    online, leaving, running, started = (_known(r) for r in (voice.online, voice.draining, voice.running, voice.started))
-    if not online or leaving:
+    if not known(voice.online) or known(voice.draining):
         return False
+    running, started = known(voice.running), known(voice.started)
     return running == 0 or (started is not None and drain.started is not None and started > drain.started + slots)
-
-
-def _known(reading: Reading[Any]) -> Any:
-    return reading.value if isinstance(reading, Known) else None
 
 
 def followed(drain: Drain, replica: Replica | None, now: float) -> Drain:

@@ -117,8 +117,7 @@ def _entered(meter: Meter, entry: Usage, now: float, *, saved: float = 0.0, sinc
 
 def _of_period(period: Period, name: str, entry: Usage, saved: float) -> Period:
     """The sums of a period, or of the next one that has begun."""
-    if period.name != name:
-        period = Period(name)
+    period = period.during(name)
     return Period(name, _positive(period.used + entry), period.saved + saved)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from autoscaler.model import (
     BrokerSight,
@@ -34,6 +34,7 @@ from autoscaler.model import (
     lane_key,
 )
 from autoscaler.model.lifecycle import Event, after
+from autoscaler.model.readings import known
 from autoscaler.model.spending import FREE, Purse
 from autoscaler.policy.drains import defies
 from autoscaler.policy.fewer import account_of
@@ -41,18 +42,11 @@ from autoscaler.policy.flow import measure, oldest_wait_seconds
 from autoscaler.policy.starts import Ear, ear
 from autoscaler.policy.strangers import held, of_pool, strangers, taken_at_once
 
-T = TypeVar("T")
-
 SILENCE_SECONDS = 10.0
 """How long a ready replica may be said to be offline before it counts as lost: a busy host misses heartbeats."""
 NO_PURSES: Mapping[str, Purse] = {}
 UNSEEN_START_SECONDS = 60.0
 """How long an ordered start may stay out of the list of containers before it is forgotten."""
-
-
-def known(reading: Reading[T]) -> T | None:
-    """The value of a reading that may be acted on, else None."""
-    return reading.value if isinstance(reading, Known) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def stabilization(p: Proposal) -> Step | None:
     """
     if p.count < p.current:
         seconds = window_seconds(p.policy, p.memory)
-        most = max(recent(p.memory.needs or p.memory.recommendations, p, seconds))
+        most = most_needed(p, seconds)
         enough = _enough(p, seconds)
         kept = min(most, enough) if enough else most
         before = [count for at, count in p.memory.recommendations[-1:] if at > p.now - seconds]
@@ -38,7 +38,7 @@ def stabilization(p: Proposal) -> Step | None:
         return p.step("stabilization", keep, Reason.SCALE_DOWN_STABILIZED, _why(p, keep, most, kept, seconds))
     seconds = p.policy.scale_up.stabilization_seconds or 0.0
     if p.count > p.current > 0 and seconds > 0:
-        least = max(p.current, min(recent(p.memory.recommendations, p, seconds)))
+        least = max(p.current, min(_recent(p.memory.recommendations, p, seconds)))
         because = f"the least needed within the last {seconds:.0f} s was {least}"
         return p.step("stabilization", min(p.count, least), Reason.SCALE_UP_STABILIZED, because)
     return None
@@ -86,7 +86,12 @@ def needed(p: Proposal) -> int:
     return min(p.recommended, max(full + p.policy.spare, holders))
 
 
-def recent(window: tuple[tuple[float, int], ...], p: Proposal, seconds: float) -> list[int]:
+def most_needed(p: Proposal, seconds: float) -> int:
+    """The highest need of the last while; before needs were remembered, the highest recommendation."""
+    return max(_recent(p.memory.needs or p.memory.recommendations, p, seconds))
+
+
+def _recent(window: tuple[tuple[float, int], ...], p: Proposal, seconds: float) -> list[int]:
     """Counts of the window, the present recommendation included; the current size stands in for a history not yet made."""
     since = p.now - seconds
     past = window or ((p.now, p.current),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from autoscaler.model import Step
 from autoscaler.policy.reasons import Reason
 from autoscaler.policy.rules import Proposal
-from autoscaler.policy.stabilization import recent, window_seconds
+from autoscaler.policy.stabilization import most_needed, window_seconds
 
 
 def thrift(p: Proposal) -> Step | None:
@@ -18,7 +18,7 @@ def thrift(p: Proposal) -> Step | None:
         return None
     if keep_seconds >= window_seconds(p.policy, p.memory):
         return None
-    keep = max(p.recommended, min(p.count, max(recent(p.memory.needs or p.memory.recommendations, p, keep_seconds))))
+    keep = max(p.recommended, min(p.count, most_needed(p, keep_seconds)))
     because = f"{p.view.purse.words}: it is kept for {keep_seconds:.0f} s at most"
     return p.step("thrift", keep, Reason.BUDGET_THIN, because)
 

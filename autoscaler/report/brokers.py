@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from autoscaler.model import BrokerChoice, BrokerSight, Health, Known
-from autoscaler.model.spending import Account, Meter, Period, Usage
+from autoscaler.model.spending import Account, Meter, Usage
 from autoscaler.policy.allowance import average_per_second
 from autoscaler.policy.looks import Rest, rests, tick_seconds
 from autoscaler.policy.meter import day_name, month_name
@@ -55,7 +55,7 @@ def waiting(sight: BrokerSight) -> int | None:
 
 
 def _usage(meter: Meter, now: float) -> dict[str, Any]:
-    today, month = _current(meter.day, day_name(now)), _current(meter.month, month_name(now))
+    today, month = meter.day.during(day_name(now)), meter.month.during(month_name(now))
     return {
         "today": _rounded(today.used),
         "month": _rounded(month.used),
@@ -65,11 +65,6 @@ def _usage(meter: Meter, now: float) -> dict[str, Any]:
         "average_per_second": round(average_per_second(meter), 4),
         "server_counts": meter.served is not None,
     }
-
-
-def _current(period: Period, name: str) -> Period:
-    """The sums of this period: those of one that is over are none of it."""
-    return period if period.name == name else Period(name)
 
 
 def _rounded(used: Usage) -> dict[str, int]:
@@ -109,7 +104,7 @@ def words(name: str, meter: Meter, account: Account | None, now: float) -> Itera
     """What somebody wants to know who pays for it, a sentence each."""
     if meter.at is None:
         return
-    today, month = _current(meter.day, day_name(now)), _current(meter.month, month_name(now))
+    today, month = meter.day.during(day_name(now)), meter.month.during(month_name(now))
     yield f"{name}: {_count(today.used.total)} commands today, {_count(month.used.total)} this month{_unexplained(month.used)}"
     if account:
         yield f"{name}: {standing(account, now)}"

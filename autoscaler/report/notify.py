@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 
@@ -27,10 +28,7 @@ Send = Callable[[tuple[str, ...], str, str], bool]
 
 def by_apprise(addresses: tuple[str, ...], title: str, body: str) -> bool:
     """Send one message to all; raises ImportError where Apprise is not installed."""
-    from apprise import Apprise
-
-    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its warnings may name an address
-    messenger = Apprise()
+    messenger = _messenger()
     understood = [messenger.add(address) for address in addresses]
     return bool(messenger.notify(title=title, body=body)) and all(understood)
 
@@ -40,12 +38,18 @@ def problems(settings: NotifySettings) -> tuple[str, ...]:
     if not settings.addresses:
         return ()
     try:
-        from apprise import Apprise
+        wrong = [number for number, address in enumerate(settings.addresses, 1) if not _messenger().add(address)]
     except ImportError:
         return (MISSING,)
-    logging.getLogger("apprise").setLevel(logging.CRITICAL)
-    wrong = [number for number, address in enumerate(settings.addresses, 1) if not Apprise().add(address)]
     return tuple(f"notify.urls: address {number} is none that Apprise understands" for number in wrong)
+
+
+def _messenger() -> Any:
+    """An Apprise that knows no address yet; raises ImportError where it is not installed."""
+    from apprise import Apprise
+
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its warnings may name an address
+    return Apprise()
 
 
 class Notifier:

@@ -6,6 +6,7 @@ that is full, where every worker would die; only here such a one shows itself be
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autoscaler.model import Health
@@ -31,19 +32,29 @@ def state_of(info: bytes) -> State:
     >>> state_of(b"# Stats\\r\\ntotal_commands_processed:7\\r\\nrun_id:ab\\r\\nrole:master\\r\\n")
     State(commands=7, run='ab', health=<Health.UP: 'up'>, detail='')
     """
-    lines = info.decode(errors="replace").splitlines()
-    told = {key: value for key, colon, value in (line.partition(":") for line in lines) if colon}
-    commands = told.get("total_commands_processed", "")
+    told = lines_of(info)
     health, detail = _trouble(told)
-    return State(int(commands) if commands.isdigit() else None, told.get("run_id", ""), health, detail)
+    return State(number(told, "total_commands_processed"), told.get("run_id", ""), health, detail)
 
 
-def _trouble(told: dict[str, str]) -> tuple[Health, str]:
+def lines_of(info: bytes) -> dict[str, str]:
+    """What stands in an answer to `INFO`, by the names that Redis gives it."""
+    lines = info.decode(errors="replace").splitlines()
+    return {key: value for key, colon, value in (line.partition(":") for line in lines) if colon}
+
+
+def number(told: Mapping[str, str], key: str) -> int | None:
+    """A count of it, None where a host leaves it out."""
+    text = told.get(key, "")
+    return int(text) if text.isdigit() else None
+
+
+def _trouble(told: Mapping[str, str]) -> tuple[Health, str]:
     if told.get("role") == "slave" and told.get("slave_read_only", "1") == "1":
         return Health.READ_ONLY, "is a replica and takes no writes: give the address of the primary"
     if told.get("loading") == "1":
         return Health.LOADING, REMEDY[Health.LOADING]
-    used, most = (int(told[key]) if told.get(key, "").isdigit() else 0 for key in ("used_memory", "maxmemory"))
+    used, most = (number(told, key) or 0 for key in ("used_memory", "maxmemory"))
     if 0 < most <= used and told.get("maxmemory_policy") == "noeviction":
         return Health.FULL, REMEDY[Health.FULL]
     return Health.UP, ""

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from autoscaler.sources.broker_state import lines_of, number
+
 SOON_DAYS = 14
 NEARLY_FULL = 0.8
 OLDEST_VERSION = (6, 0)
@@ -74,8 +76,7 @@ def untrusted(error: ssl.SSLCertVerificationError, host: str) -> str:
 
 def judge(info: bytes, *, billed: bool, budget: bool) -> list[Trial]:
     """What the answer to `INFO` says; lines that a host leaves out are no trouble."""
-    lines = info.decode(errors="replace").splitlines()
-    told = {key: value for key, colon, value in (line.partition(":") for line in lines) if colon}
+    told = lines_of(info)
     return [*_version(told), *_memory(told), *_eviction(told), *_connections(told), *_quota(told, billed=billed, budget=budget)]
 
 
@@ -91,7 +92,7 @@ def _version(told: Mapping[str, str]) -> Iterator[Trial]:
 
 
 def _memory(told: Mapping[str, str]) -> Iterator[Trial]:
-    used, most = _number(told, "used_memory"), _number(told, "maxmemory")
+    used, most = number(told, "used_memory"), number(told, "maxmemory")
     if used is None or not most:
         return
     share = used / most
@@ -107,7 +108,7 @@ def _eviction(told: Mapping[str, str]) -> Iterator[Trial]:
         return
     if not policy.startswith("allkeys"):
         yield Trial("eviction", "ok", f"{policy}: queues stay")
-    elif _number(told, "maxmemory"):
+    elif number(told, "maxmemory"):
         words = f"{policy}: when memory is short whole queues are dropped, tasks and all, silently; set maxmemory-policy noeviction"
         yield Trial("eviction", "failed", words)
     else:
@@ -115,7 +116,7 @@ def _eviction(told: Mapping[str, str]) -> Iterator[Trial]:
 
 
 def _connections(told: Mapping[str, str]) -> Iterator[Trial]:
-    used, most = _number(told, "connected_clients"), _number(told, "maxclients")
+    used, most = number(told, "connected_clients"), number(told, "maxclients")
     if used is None or not most:
         return
     verdict: Literal["ok", "warning"] = "warning" if used / most >= NEARLY_FULL else "ok"
@@ -124,7 +125,7 @@ def _connections(told: Mapping[str, str]) -> Iterator[Trial]:
 
 
 def _quota(told: Mapping[str, str], *, billed: bool, budget: bool) -> Iterator[Trial]:
-    served = _number(told, "total_commands_processed")
+    served = number(told, "total_commands_processed")
     counted = f"; {served} commands served since its start" if served is not None else ""
     if billed and not budget:
         words = "this host bills commands, and the daemon may use as many as it likes: add budget: 500000/month, or what your plan has"
@@ -133,15 +134,10 @@ def _quota(told: Mapping[str, str], *, billed: bool, budget: bool) -> Iterator[T
         yield Trial("quota", "ok", f"not used up{counted}")
 
 
-def _number(told: Mapping[str, str], key: str) -> int | None:
-    text = told.get(key, "")
-    return int(text) if text.isdigit() else None
-
-
-def _size(number: int) -> str:
+def _size(count_bytes: int) -> str:
     """A size as people write it.
 
     >>> _size(268435456)
     '256m'
     """
-    return f"{number / 2**30:.1f}g" if number >= 2**30 else f"{number / 2**20:.0f}m"
+    return f"{count_bytes / 2**30:.1f}g" if count_bytes >= 2**30 else f"{count_bytes / 2**20:.0f}m"

@@ -35,6 +35,7 @@ from autoscaler.model import (
     Stale,
     Unknown,
 )
+from autoscaler.sources.aside import in_thread
 from autoscaler.sources.births import Births
 from autoscaler.sources.circuit import Circuit
 from autoscaler.sources.host import HostWatch
@@ -95,7 +96,7 @@ class Eyes:
     def look(self, policies: Policies, now: float) -> Observation:
         """Ask everybody who is not still being asked, wait at most the patience, and put together what is there."""
         wanted = Wanted(now, _queues(policies), self._running())
-        self._fleet.ask(now, partial(_in_thread, self._list_containers))
+        self._fleet.ask(now, partial(in_thread, partial(_called, self._list_containers), "list-containers"))
         for source, watch in self._watches.items():
             pause = self._pauses.get(source.broker, 0.0) if isinstance(source, Broker) else 0.0
             watch.ask(now, partial(self._begin, source, wanted), pause)
@@ -276,21 +277,14 @@ async def _looked(look: Awaitable[T], limit_seconds: float) -> _Looked[T]:
     return _Looked(time.monotonic() - began, value)
 
 
-def _in_thread(call: Callable[[], T]) -> Future[_Looked[T]]:
-    """The same for a call that blocks: in a daemon thread of its own, which nothing waits for when the process ends."""
-    future: Future[_Looked[T]] = Future()
-
-    def run() -> None:
-        began = time.monotonic()
-        try:
-            value = call()
-        except Exception as error:
-            future.set_result(_Looked(time.monotonic() - began, error=_words(error)))
-        else:
-            future.set_result(_Looked(time.monotonic() - began, value))
-
-    threading.Thread(target=run, name="list-containers", daemon=True).start()
-    return future
+def _called(call: Callable[[], T]) -> _Looked[T]:
+    """The same of a call that blocks."""
+    began = time.monotonic()
+    try:
+        value = call()
+    except Exception as error:
+        return _Looked(time.monotonic() - began, error=_words(error))
+    return _Looked(time.monotonic() - began, value)
 
 
 def _words(error: Exception) -> str:

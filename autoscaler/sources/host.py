@@ -6,13 +6,13 @@ An answer stays until there is a newer one, because a machine keeps its memory; 
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
 from autoscaler.errors import SightError
 from autoscaler.model import Host, Known, Reading, Unknown
+from autoscaler.sources.aside import in_thread
 
 EVERY_SECONDS = 30.0
 """Other containers come and go slowly, and one look may inspect some of them."""
@@ -35,7 +35,7 @@ class HostWatch:
         if self._flight or (self._asked_at and time.monotonic() - self._asked_at < EVERY_SECONDS):
             return ()
         is_first = not self._asked_at
-        self._asked_at, self._flight = time.monotonic(), _in_thread(self._ask)
+        self._asked_at, self._flight = time.monotonic(), in_thread(self._ask, "ask-host")
         return (self._flight,) if is_first else ()
 
     def reading(self, now: float) -> Reading[Host]:
@@ -56,17 +56,3 @@ class HostWatch:
             return
         self._known, self._known_at = found, self._asked_at
         self._why = "this fleet counts no room"
-
-
-def _in_thread(call: Callable[[], Host | None]) -> Future[Host | None]:
-    """The answer of a call that may block, in a daemon thread that nothing waits for at the end."""
-    future: Future[Host | None] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except Exception as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="ask-host", daemon=True).start()
-    return future

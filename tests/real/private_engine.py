@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import docker
@@ -31,22 +32,14 @@ class PrivateEngine:
 
     def names(self, *, running: bool = True, **labels: str) -> set[str]:
         """Containers with these labels, as the engine lists them."""
-        client = docker.APIClient(self.host, timeout=20)
-        try:
-            wanted = [f"{label.replace('_', '.')}={value}" for label, value in labels.items()]
+        wanted = [f"{label.replace('_', '.')}={value}" for label, value in labels.items()]
+        with closing(docker.APIClient(self.host, timeout=20)) as client:
             return {row["Names"][0].lstrip("/") for row in client.containers(all=not running, filters={"label": wanted})}
-        finally:
-            client.close()
 
-    def a_foreign_container(self) -> str:
-        """One that nobody may touch."""
-        client = docker.APIClient(self.host, timeout=20)
-        try:
-            made = client.create_container(IMAGE, ["sleep", "600"], name="foreign", labels={"of": "somebody"})
-            client.start(made)
-            return "foreign"
-        finally:
-            client.close()
+    def begin(self, name: str, **labels: str) -> None:
+        """A container that is nobody's worker."""
+        with closing(docker.APIClient(self.host, timeout=20)) as client:
+            client.start(client.create_container(IMAGE, ["sleep", "600"], name=name, labels=labels))
 
 
 __all__ = ["PrivateEngine", "docker_worker", "run_script"]

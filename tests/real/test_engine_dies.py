@@ -31,7 +31,7 @@ def test_an_engine_that_hangs_and_dies(private_engine: PrivateEngine, tmp_path: 
     worker = docker_worker(command=["sleep", "600"]).model_dump(mode="json", exclude_unset=True)
     pool = {"queues": ["work"], "replicas": {"min": 0, "max": 2}, "slots": 1, "worker": worker}
     house.write({"work": pool}, fleet={"type": "docker", "host": private_engine.host, "timeout": "3s"}, flower="http://127.0.0.1:1")
-    foreign = private_engine.a_foreign_container()
+    private_engine.begin("foreign", of="somebody")
     house.redis.rpush("work", *(f"task {i}" for i in range(8)))
     house.start_daemon()
     try:
@@ -51,7 +51,7 @@ def test_an_engine_that_hangs_and_dies(private_engine: PrivateEngine, tmp_path: 
         run_script("up", private_engine.folder, "--private")
         until(lambda: private_engine.names(autoscaler_pool="work") - begun, 60)  # after a pause: it cannot know that they were not to blame
         until(lambda: not private_engine.names(running=False, autoscaler_pool="work") & begun, 30)
-        assert private_engine.names(running=False, of="somebody") == {foreign}
+        assert private_engine.names(running=False, of="somebody") == {"foreign"}
         assert house.redis.llen("work") == 8
     finally:
         house.close()
