@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
+from autoscaler.model.lean import lean
 from autoscaler.model.lifecycle import Phase
 from autoscaler.model.moment import Moment
 from autoscaler.model.orders import Order
@@ -12,6 +12,7 @@ from autoscaler.model.sight import Container, QueueSight
 from autoscaler.model.spending import FREE, Purse
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Replica:
     """A container and the Celery worker in it; the thing that is counted."""
@@ -50,6 +51,7 @@ class Replica:
         return self.running == 0 and self.reserved == 0 and self.scheduled == 0
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Flow:
     """A pool's work over time, measured from the workers' own counters.
@@ -86,13 +88,63 @@ class Flow:
         return self.busy_seconds / self.done if self.done > 1e-6 and self.busy_seconds > 1e-6 else None
 
 
-SERVING = (Phase.STARTING, Phase.READY, Phase.LOST)
-"""Phases of replicas that serve or will; draining ones are on their way out."""
+_READY, _LOST, _DRAINING = Phase.READY, Phase.LOST, Phase.DRAINING
 
 
-@dataclass(frozen=True)
-class PoolView:
-    """One pool in one look: containers joined with workers and queues. Sums over the replicas are made once."""
+class Sums:
+    """What the rules ask of a pool's replicas, found in one pass over them when the view is made."""
+
+    __slots__ = ("busy", "failed_starts", "holders", "leaving", "lost", "outdated", "serving", "silent", "slots")
+
+    serving: tuple[Replica, ...]
+    """Replicas that serve or will: starting, ready and lost; of a failed start nothing is expected any more."""
+    failed_starts: tuple[Replica, ...]
+    """Replicas that are to leave because they were not heard in time."""
+    outdated: tuple[Replica, ...]
+    """Of those that serve the ones that were started from an earlier spec or image."""
+    leaving: int
+    """Replicas that hold no place any more and still use the host: draining ones and failed starts."""
+    holders: int
+    """Replicas with scheduled tasks in their memory, but for draining ones."""
+    slots: int
+    """Tasks that the present replicas can run at once, those of lost ones left out."""
+    busy: int
+    """Slots that are known to be in use on replicas that stay."""
+    lost: int
+    """Slots of lost replicas: whether they work nobody knows."""
+    silent: int
+    """Slots of replicas that are there and do not say what they run."""
+
+    def _sum_up(self, replicas: tuple[Replica, ...]) -> None:
+        serving: list[Replica] = []
+        failed: list[Replica] = []
+        leaving = holders = slots = busy = lost = silent = 0
+        for r in replicas:
+            phase = r.phase
+            holders += phase is not _DRAINING and r.scheduled > 0
+            if r.start_failed:
+                failed.append(r)
+            if phase is _DRAINING or r.start_failed:
+                leaving += 1
+            elif phase is _LOST:
+                serving.append(r)
+                lost += r.slots
+            else:
+                serving.append(r)
+                slots += r.slots
+                if r.running is None:
+                    silent += r.slots
+                elif phase is _READY:
+                    busy += min(r.slots, r.running + r.reserved)
+        self.serving, self.failed_starts, self.leaving, self.holders = tuple(serving), tuple(failed), leaving, holders
+        self.outdated = tuple([r for r in serving if r.outdated])
+        self.slots, self.busy, self.lost, self.silent = slots, busy, lost, silent
+
+
+@lean
+@dataclass(frozen=True, slots=True)
+class PoolView(Sums):
+    """One pool in one look: containers joined with workers and queues."""
 
     pool: str
     queues: tuple[QueueSight, ...]
@@ -125,14 +177,12 @@ class PoolView:
     refused: str = ""
     """Why its broker turns away whoever comes, in words; empty where it does not."""
 
+    def __post_init__(self) -> None:
+        self._sum_up(self.replicas)
+
     def of(self, *phases: Phase) -> tuple[Replica, ...]:
         """The replicas in these phases."""
         return tuple([r for r in self.replicas if r.phase in phases])
-
-    @cached_property
-    def serving(self) -> tuple[Replica, ...]:
-        """Replicas that serve or will: starting, ready and lost; of a failed start nothing is expected any more."""
-        return tuple([r for r in self.replicas if r.phase in SERVING and not r.start_failed])
 
     @property
     def unserved(self) -> int:
@@ -146,21 +196,6 @@ class PoolView:
         return len(self.exited) if phase is Phase.STOPPING else len(self.of(phase))
 
     @property
-    def failed_starts(self) -> tuple[Replica, ...]:
-        """Replicas that are to leave because they were not heard in time."""
-        return tuple([r for r in self.replicas if r.start_failed])
-
-    @property
     def current(self) -> int:
         """How many serve or will."""
         return len(self.serving)
-
-    @cached_property
-    def slots(self) -> int:
-        """Tasks that the present replicas can run at once."""
-        return sum([r.slots for r in self.serving if r.phase is not Phase.LOST])
-
-    @cached_property
-    def busy(self) -> int:
-        """Slots that are known to be in use on replicas that stay."""
-        return sum([min(r.slots, r.running + r.reserved) for r in self.serving if r.phase is Phase.READY and r.running is not None])

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from autoscaler.model.lean import lean
+
 T = TypeVar("T")
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Known(Generic[T]):
     """A value that a source gave, fresh enough to act on."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 from autoscaler.model.brokers import HOME, NO_BROKER, BrokerChoice, BrokerTrack, lane_key
 from autoscaler.model.failure import Failure
 from autoscaler.model.health import Health
+from autoscaler.model.lean import lean
 from autoscaler.model.moment import Moment
 from autoscaler.model.pool import Flow, PoolView
 from autoscaler.model.sight import Observation
@@ -24,6 +25,7 @@ class ActionKind(StrEnum):
     REMOVE = "remove"
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Action:
     """One thing to do to one replica, and why this one."""
@@ -39,6 +41,7 @@ class Action:
     """The lane: of a start, the broker that the worker is to serve."""
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Step:
     """One adjustment of the count on its way from raw demand to the final number."""
@@ -50,6 +53,7 @@ class Step:
     because: str
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class PoolDecision:
     """What one pool should have, and every step that led there."""
@@ -125,6 +129,7 @@ class Exit:
     log_tail: tuple[str, ...] = ()
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one action."""
@@ -184,6 +189,7 @@ class BrokerFault:
     """A look at it since then has shown that it does not serve, so its recovery will be seen, too."""
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class PoolMemory:
     """What one pool must know from earlier ticks; every tuple is bounded."""

@@ -8,11 +8,13 @@ from enum import StrEnum
 
 from autoscaler.model.health import Health
 from autoscaler.model.host import Host, Need
+from autoscaler.model.lean import lean
 from autoscaler.model.orders import Orders
 from autoscaler.model.readings import Reading, Unknown
 from autoscaler.model.spending import Served
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class QueueSight:
     """One configured queue in one look."""
@@ -26,6 +28,7 @@ class QueueSight:
     """When waiting messages are due whose time has not come, soonest first; these are not counted in `waiting`."""
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class WorkerSight:
     """What the sources say about one Celery worker, joined to a container by its node name."""
@@ -55,6 +58,7 @@ class ContainerState(StrEnum):
     EXITED = "exited"
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Container:
     """One worker container that carries this instance's labels, as one list call shows it."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 
-from autoscaler.model import Phase
 from autoscaler.policy.reasons import Reason
 from autoscaler.policy.rules import Proposal
 from autoscaler.policy.steering import keeps
@@ -17,17 +16,12 @@ from autoscaler.policy.steering import keeps
 
 def share(proposals: tuple[Proposal, ...], max_replicas: int) -> tuple[Proposal, ...]:
     """The proposals with their counts cut so that all together stay within `max_replicas`."""
-    if sum([max(p.count, p.current) for p in proposals]) + _leaving(proposals) <= max_replicas:
+    if sum([max(p.count, p.current) + p.view.leaving for p in proposals]) <= max_replicas:
         return proposals
     kept = _shrink([min(p.count, p.current) for p in proposals], proposals, max_replicas)
     granted = _give_way(_grow(kept, proposals, max_replicas), proposals, max_replicas)
     because = f"max_replicas is {max_replicas} over all pools"
     return tuple(p.take(p.step("budget", n, Reason.TOTAL_LIMIT, because)) for p, n in zip(proposals, granted, strict=True))
-
-
-def _leaving(proposals: tuple[Proposal, ...]) -> int:
-    """Replicas that hold no place any more and still use the host: draining ones and failed starts."""
-    return sum([r.phase is Phase.DRAINING or r.start_failed for p in proposals for r in p.view.replicas])
 
 
 def _shrink(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> list[int]:
@@ -52,7 +46,7 @@ def _grow(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> list[
     """
     heap = [claim(p, n, i) for i, (p, n) in enumerate(zip(proposals, counts, strict=True)) if n < p.count]
     heapq.heapify(heap)
-    for _ in range(max(0, cap - sum([p.current for p in proposals]) - _leaving(proposals))):
+    for _ in range(max(0, cap - sum([p.current + p.view.leaving for p in proposals]))):
         i = heap[0][3]
         counts[i] += 1
         if counts[i] < proposals[i].count:

@@ -11,14 +11,15 @@ from autoscaler.model import Decision, Memory, Observation, Policies, PoolDecisi
 from autoscaler.policy import pace, rolling, rules, stabilization, steering, thrift
 from autoscaler.policy.allowance import accounts, purses
 from autoscaler.policy.budget import share
+from autoscaler.policy.census import Census, census
 from autoscaler.policy.demand import demand
 from autoscaler.policy.failover import choose
 from autoscaler.policy.lanes import joined, lanes, share_lanes
 from autoscaler.policy.reasons import Reason
-from autoscaler.policy.replicas import Census, census, view
 from autoscaler.policy.room import fit
 from autoscaler.policy.rules import Proposal
 from autoscaler.policy.selection import actions
+from autoscaler.policy.view import view
 
 RULES: tuple[Callable[[Proposal], Step | None], ...] = (
     rules.blindness,
@@ -60,7 +61,8 @@ def propose(policy: PoolPolicy, look: Census, memory: PoolMemory, now: float, in
     awake = steering.wake(pool, (active or needed).after, policy.slots)
     proposal = Proposal.begin(policy, pool, memory, now, needed, active, awake)
     for rule in RULES:
-        proposal = proposal.take(rule(proposal))
+        if step := rule(proposal):
+            proposal = proposal.take(step)
     return proposal
 
 

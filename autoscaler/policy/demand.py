@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
-from autoscaler.model import BacklogPerReplica, Flow, Phase, PoolPolicy, PoolView, Step, TargetWait, Thresholds
+from autoscaler.model import BacklogPerReplica, Flow, PoolPolicy, PoolView, Step, TargetWait, Thresholds
 from autoscaler.policy.reasons import Reason
 
 LEAST_NEW_SLOTS = 0.5
@@ -60,20 +60,22 @@ class Need(NamedTuple):
 Size = Callable[[Load, PoolPolicy], Need]
 
 
+def busy_most(view: PoolView) -> int:
+    """Slots that may be in use: those of whom nobody can say so, too."""
+    return view.busy + view.lost + view.silent
+
+
 def load(view: PoolView, lead_seconds: float = 0.0, interval_seconds: float = 0.0) -> Load:
     """The load of one pool.
 
     Prefetched tasks cannot move to another worker, so they fill slots of the worker that holds them and ask for no new one.
     A lost replica is doubtful: it offers no slot to a waiting task, and is as good as full when fewer are considered.
     """
-    unknown = sum([r.slots for r in view.serving if r.running is None and r.phase is not Phase.LOST])
-    lost = sum([r.slots for r in view.serving if r.phase is Phase.LOST])
-    busy = view.busy + lost
     return Load(
         waiting=view.unserved,
-        busy_least=busy,
-        busy_most=busy + unknown,
-        slots=view.slots + lost,
+        busy_least=view.busy + view.lost,
+        busy_most=busy_most(view),
+        slots=view.slots + view.lost,
         replicas=view.current,
         oldest_wait_seconds=view.oldest_wait_seconds,
         flow=view.flow,

@@ -34,16 +34,16 @@ def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float, 
     seconds = max(0.0, now - old.at) if old.at is not None else 0.0
     fading = math.exp(-seconds / RUNTIME_MEMORY_SECONDS)
     arrived = max(started + waiting, old.arrivals[-1][1] if old.arrivals else 0)
-    return Flow(
-        at=now,
-        counters=counters,
-        started=started,
-        finished=old.finished + newly_finished,
-        busy_seconds=old.busy_seconds * fading + running(replicas) * seconds,
-        done=old.done * fading + newly_finished,
-        arrivals=_waiting_looks(old.arrivals, started, waiting, arrived, now),
-        arrival_rate=_rate(old, arrived, seconds),
-        would_wait=account.after(old.would_wait, serving(replicas), seconds),
+    return Flow(  # in the order of its fields: by name it takes three times as long
+        now,
+        counters,
+        started,
+        old.finished + newly_finished,
+        old.busy_seconds * fading + running(replicas) * seconds,
+        old.done * fading + newly_finished,
+        _waiting_looks(old.arrivals, started, waiting, arrived, now) if waiting else ((now, arrived),),
+        _rate(old, arrived, seconds),
+        account.after(old.would_wait, serving(replicas), seconds) if account.may_wait_seconds else (),
     )
 
 
@@ -68,20 +68,20 @@ def _count(old: Flow, replicas: tuple[Replica, ...]) -> tuple[tuple[tuple[str, i
 
     A replica that is silent for a while keeps its last counters.
     """
-    before = {name: (started, finished) for name, started, finished in old.counters}
+    before = {counter[0]: counter for counter in old.counters}
     counters: list[tuple[str, int, int]] = []
     newly_started = newly_finished = 0
     for r in replicas:
-        was = before.get(r.name)
-        if r.started is None or r.finished is None:
+        was, started, finished = before.get(r.name), r.started, r.finished
+        if started is None or finished is None:
             if was:
-                counters.append((r.name, *was))
+                counters.append(was)
             continue
-        counters.append((r.name, r.started, r.finished))
-        if was is None:
-            was = (r.started, r.finished) if old.at is None else (0, 0)
-        newly_started += max(0, r.started - was[0])
-        newly_finished += max(0, r.finished - was[1])
+        counter = (r.name, started, finished)
+        counters.append(counter)
+        _, began_with, ended_with = was or (counter if old.at is None else (r.name, 0, 0))
+        newly_started += started - began_with if started > began_with else 0
+        newly_finished += finished - ended_with if finished > ended_with else 0
     return tuple(counters), newly_started, newly_finished
 
 
@@ -120,8 +120,6 @@ def _waiting_looks(
 
     Of looks between which nothing arrived the first and the last are enough.
     """
-    if not waiting:
-        return ((now, arrived),)
     kept = list(looks)
     if len(kept) > 1 and kept[-2][1] == kept[-1][1] == arrived:
         kept.pop()

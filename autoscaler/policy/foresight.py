@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from autoscaler.model import BrokerSight, Health, Known, Memory, Observation, OrderKind, Policies, PoolPolicy, QueueSight, lane_of
+from autoscaler.policy.census import Census, census, depths
 from autoscaler.policy.decide import propose
-from autoscaler.policy.replicas import Census, census, depths
 from autoscaler.policy.steering import told
 
 FARTHEST_SECONDS = 86400.0

@@ -23,8 +23,8 @@ from autoscaler.model import (
     Reading,
     lane_of,
 )
+from autoscaler.policy.census import Census, depths
 from autoscaler.policy.reasons import Reason
-from autoscaler.policy.replicas import Census, depths
 from autoscaler.policy.rules import Proposal
 
 

@@ -25,12 +25,13 @@ from autoscaler.model import (
     Record,
     Result,
 )
+from autoscaler.policy.census import broker_of
 from autoscaler.policy.drains import followed, signalled
 from autoscaler.policy.failures import trouble_after
 from autoscaler.policy.meter import meters
 from autoscaler.policy.names import serial_after
 from autoscaler.policy.pace import begun, changes_after
-from autoscaler.policy.replicas import UNSEEN_START_SECONDS, broker_of
+from autoscaler.policy.replicas import UNSEEN_START_SECONDS
 from autoscaler.policy.selection import drain_of
 from autoscaler.policy.starts import untouched_since
 

@@ -22,7 +22,7 @@ from autoscaler.policy.steering import ordered_count
 
 def rolling(p: Proposal) -> Step | None:
     """One more than needed while old workers are replaced; the count kept while their replacements start."""
-    old = old_ones(p.view)
+    old = p.view.outdated
     if not old or p.count < 1 or p.count > p.current:
         return None
     if starting := _replacements(p.view):
@@ -40,7 +40,7 @@ def rolling(p: Proposal) -> Step | None:
 
 def in_place(p: Proposal) -> tuple[Replica, ...]:
     """Old workers that may be drained before their replacement starts, because `replicas.max` has no room for both."""
-    old = old_ones(p.view)
+    old = p.view.outdated
     at_max = 0 < p.current == p.count >= p.policy.replicas_max
     if not old or not at_max or _replacements(p.view) or _leaves_anyway(p) or _paused(p):
         return ()
@@ -50,11 +50,6 @@ def in_place(p: Proposal) -> tuple[Replica, ...]:
 def surge(p: Proposal) -> int:
     """How many are replaced at a time: one, or `scale_up.max_step` where that is given."""
     return largest_step(p.policy.scale_up, p.current) or 1
-
-
-def old_ones(view: PoolView) -> tuple[Replica, ...]:
-    """Replicas that were started from an earlier spec or image."""
-    return tuple([r for r in view.serving if r.outdated])
 
 
 def _replacements(view: PoolView) -> tuple[Replica, ...]:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 from autoscaler.model import Phase, PoolMemory, PoolPolicy, PoolView, Step
 from autoscaler.model.health import REMEDY
+from autoscaler.model.lean import lean
 from autoscaler.policy.reasons import Reason
 
 ANY_NUMBER = 1_000_000
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A count on its way through the rules, with everything they may look at."""
@@ -52,9 +54,8 @@ def activation(pool: PoolView, wanted: int) -> Step | None:
     """One replica at least, while anything waits, was left behind, or sits scheduled in a worker's memory."""
     if pool.unserved > 0 and wanted < 1:
         return Step("activation", wanted, 1, Reason.ACTIVATED, f"{pool.unserved} waiting need at least one replica")
-    holders = sum([1 for r in pool.replicas if r.scheduled and r.phase is not Phase.DRAINING])
-    if holders > wanted:
-        return Step("activation", wanted, holders, Reason.HOLDS_SCHEDULED, f"{holders} replicas hold scheduled tasks")
+    if pool.holders > wanted:
+        return Step("activation", wanted, pool.holders, Reason.HOLDS_SCHEDULED, f"{pool.holders} replicas hold scheduled tasks")
     if pool.leftover > 0 and wanted < 1:
         because = f"{pool.leftover} unacknowledged tasks that no worker is known to run: only a living worker brings them back"
         return Step("activation", wanted, 1, Reason.UNACKNOWLEDGED, because)
@@ -63,9 +64,11 @@ def activation(pool: PoolView, wanted: int) -> Step | None:
 
 def cooldown(p: Proposal) -> Step | None:
     """No second change in the same direction within its cooldown; from zero there is none."""
+    if p.count == p.current:
+        return None
     up = p.count > p.current
     damping, last = (p.policy.scale_up, p.memory.last_up) if up else (p.policy.scale_down, p.memory.last_down)
-    if last is None or p.count == p.current or (up and p.current == 0):
+    if last is None or (up and p.current == 0):
         return None
     left = damping.cooldown_seconds - max(0.0, p.now - last)
     if left <= 0:

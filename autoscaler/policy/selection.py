@@ -61,6 +61,8 @@ def _unsent(p: Proposal) -> tuple[Action, ...]:
 
 def _failed_starts(p: Proposal) -> tuple[Action, ...]:
     """Replicas that were not heard in time: drained, never killed, for what cannot be heard might still run a task."""
+    if not p.view.failed_starts:
+        return ()
     because = f"not heard within start.timeout ({p.policy.start_timeout_seconds:.0f} s), though it would have been"
     return tuple(
         [Action(ActionKind.DRAIN, p.policy.name, r.name, r.container_id, because, last_words=True) for r in p.view.failed_starts]
@@ -69,6 +71,8 @@ def _failed_starts(p: Proposal) -> tuple[Action, ...]:
 
 def _replaced_in_place(p: Proposal) -> tuple[Action, ...]:
     """Old workers at `replicas.max`: drained first, and their places filled from the next look on."""
+    if not p.view.outdated:
+        return ()
     chosen = _cheapest(p, in_place(p), surge(p))
     because = "of an earlier spec or image, and replicas.max leaves no room for its replacement beside it"
     return tuple(Action(ActionKind.DRAIN, p.policy.name, r.name, r.container_id, because) for r in chosen)

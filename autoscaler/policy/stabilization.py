@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 
-from autoscaler.model import BacklogPerReplica, Phase, PoolMemory, PoolPolicy, Sizing, Step, TargetWait
-from autoscaler.policy.demand import load
+from autoscaler.model import BacklogPerReplica, PoolMemory, PoolPolicy, Sizing, Step, TargetWait
+from autoscaler.policy.demand import busy_most
 from autoscaler.policy.fewer import SHARE_OF_TARGET, account_of
 from autoscaler.policy.reasons import Reason
 from autoscaler.policy.rules import Proposal
@@ -81,9 +81,8 @@ def needed(p: Proposal) -> int:
     if isinstance(p.policy.sizing, BacklogPerReplica) or not (p.view.fleet_seen and p.view.flow.is_measured):
         return p.recommended
     worked = 1 if p.view.flow.started > p.memory.flow.started or p.view.leftover else 0
-    full = max(worked, math.ceil(load(p.view).busy_most / p.policy.slots))
-    holders = sum([1 for r in p.view.replicas if r.scheduled and r.phase is not Phase.DRAINING])
-    return min(p.recommended, max(full + p.policy.spare, holders))
+    full = max(worked, math.ceil(busy_most(p.view) / p.policy.slots))
+    return min(p.recommended, max(full + p.policy.spare, p.view.holders))
 
 
 def most_needed(p: Proposal, seconds: float) -> int:

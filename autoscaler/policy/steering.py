@@ -37,7 +37,7 @@ def is_settled(order: Order, view: PoolView) -> bool:
 
 def pause(p: Proposal) -> Step | None:
     """No change in a direction that somebody holds; a count set by hand speaks instead."""
-    if ordered_count(p.view.orders):
+    if not p.view.orders or ordered_count(p.view.orders):
         return None
     way = Direction.UP if p.count > p.current else Direction.DOWN
     holding = [o for o in p.view.orders if o.kind is OrderKind.PAUSE and o.direction.covers(way)]
@@ -46,7 +46,7 @@ def pause(p: Proposal) -> Step | None:
 
 def by_hand(p: Proposal) -> Step | None:
     """The count that somebody has set: so many replicas, or none for a pool that is drained."""
-    order = ordered_count(p.view.orders)
+    order = ordered_count(p.view.orders) if p.view.orders else None
     if order is None:
         return None
     if order.kind is OrderKind.SCALE:

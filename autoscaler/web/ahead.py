@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from autoscaler.model import PoolDecision
+from autoscaler.policy.census import census
 from autoscaler.policy.foresight import next_change
-from autoscaler.policy.replicas import census
 from autoscaler.report.sentence import limits
 from autoscaler.report.snapshot import Snapshot
 

@@ -6,7 +6,8 @@ import pytest
 from builders import NOW, a_policy, container, reading, seen, worker
 
 from autoscaler.model import Drain, Phase, PoolMemory, Stale
-from autoscaler.policy.replicas import census, view
+from autoscaler.policy.census import census
+from autoscaler.policy.view import view
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ import pytest
 from builders import NOW, a_policy, after, calm, container, decided, fleet, policies, pool_of, reading, seen, worker
 
 from autoscaler.model import BacklogPerReplica, Damping, Flow, Memory, Phase, PoolMemory, Replica, TargetWait, Thresholds
+from autoscaler.policy.census import census
 from autoscaler.policy.decide import decide
 from autoscaler.policy.demand import Load, by_target_wait
 from autoscaler.policy.fewer import Account
 from autoscaler.policy.flow import measure, unchanged
 from autoscaler.policy.foresight import foresee, next_change
 from autoscaler.policy.reasons import Reason
-from autoscaler.policy.replicas import census
 
 TEN_SECONDS = TargetWait(10.0)
 

@@ -1,0 +1,64 @@
+"""Frozen values that cost little to make: for the few kinds that a tick makes by the thousand.
+
+The `__init__` of a frozen dataclass stores each field through `object.__setattr__`, because the value already forbids plain assignment:
+0.3 us a field, a fifth of what a decision for a thousand pools took. Under `lean` a value is made of an open class with the same
+slots, by plain assignments, and closed by the last one: it takes its place in the frozen class. Whoever holds a value sees no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def lean(frozen: type[T]) -> type[T]:
+    """The same frozen dataclass with slots, made several times as fast; a `__post_init__` may assign to fields as in an open class.
+
+    By position is faster again: Python packs arguments that are given by name into a dictionary when a class is called.
+
+    >>> from dataclasses import dataclass, replace
+    >>> @lean
+    ... @dataclass(frozen=True, slots=True)
+    ... class Point:
+    ...     x: int
+    ...     y: int = 0
+    >>> replace(Point(1), y=2)
+    Point(x=1, y=2)
+    >>> Point(1).x = 3
+    Traceback (most recent call last):
+    dataclasses.FrozenInstanceError: cannot assign to field 'x'
+    """
+    plain: dict[str, Any] = {"__slots__": (), "__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    opened = type(frozen.__name__, (frozen,), plain)
+    maker: Any = frozen
+    maker.__new__, maker.__init__, maker.__reduce__ = _new(frozen, opened), object.__init__, _reduce
+    return frozen
+
+
+def _new(frozen: Any, opened: type) -> Callable[..., Any]:
+    """A `__new__` with the arguments of the dataclass, written out as `dataclasses` itself writes its methods."""
+    given = [field for field in fields(frozen) if field.init]
+    assert all(field.default_factory is MISSING for field in given), "a default that is made anew each time is not lean"
+    defaults = {f"_default_{field.name}": field.default for field in given if field.default is not MISSING}
+    arguments = [f"{field.name}=_default_{field.name}" if f"_default_{field.name}" in defaults else field.name for field in given]
+    lines = [
+        f"def __new__(cls, {', '.join(arguments)}):",
+        "    self = make(opened)",
+        *[f"    self.{field.name} = {field.name}" for field in given],
+        *(["    self.__post_init__()"] if hasattr(frozen, "__post_init__") else []),
+        "    self.__class__ = cls",
+        "    return self",
+    ]
+    scope: dict[str, Any] = {"make": object.__new__, "opened": opened, **defaults}
+    exec("\n".join(lines), scope)  # noqa: S102 - of names of fields, which are ours
+    new: Callable[..., Any] = scope["__new__"]
+    new.__qualname__, new.__module__ = f"{frozen.__qualname__}.__new__", frozen.__module__
+    return new
+
+
+def _reduce(self: Any) -> tuple[type, tuple[Any, ...]]:
+    """For copies and other processes: the class and its arguments."""
+    return type(self), tuple(getattr(self, field.name) for field in fields(self) if field.init)
