@@ -44,4 +44,4 @@ Reading = Known[T] | Stale[T] | Unknown
 
 def known(reading: Reading[T]) -> T | None:
     """The value of a reading that may be acted on, else None."""
-    return reading.value if isinstance(reading, Known) else None
+    return reading.value if type(reading) is Known else None

@@ -68,17 +68,9 @@ def propose(policy: PoolPolicy, look: Census, memory: PoolMemory, now: float, in
 
 def settle(proposal: Proposal, instance: str) -> PoolDecision:
     """The proposal as a decision, with the actions that it means."""
-    return PoolDecision(
-        pool=proposal.policy.name,
-        view=proposal.view,
-        current=proposal.current,
-        recommended=proposal.recommended,
-        needed=stabilization.needed(proposal),
-        desired=proposal.count,
-        steps=proposal.steps,
-        actions=actions(proposal, instance),
-        broker=proposal.policy.broker,
-    )
+    p = proposal
+    needed, orders = stabilization.needed(p), actions(p, instance)
+    return PoolDecision(p.policy.name, p.view, p.current, p.recommended, p.count, p.steps, orders, needed, p.policy.broker)
 
 
 def _hands_off(pool: PoolView) -> Step:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from autoscaler.model import PoolPolicy
+from autoscaler.model import PoolPolicy, TargetWait
 
 SHARE_OF_TARGET = 0.5
 """How much of the target a pool of fewer replicas may use up before it counts as too small."""
@@ -67,4 +67,4 @@ NO_ACCOUNT = Account(1, 0.0)
 
 def account_of(policy: PoolPolicy) -> Account:
     """The account of this pool."""
-    return Account(policy.slots, policy.may_wait_seconds)
+    return Account(policy.slots, policy.sizing.seconds) if isinstance(policy.sizing, TargetWait) else NO_ACCOUNT

@@ -14,13 +14,14 @@ from autoscaler.model.lifecycle import Event, after
 from autoscaler.model.readings import known
 from autoscaler.policy.census import Census, Worker
 from autoscaler.policy.drains import defies
-from autoscaler.policy.starts import Ear, ear
+from autoscaler.policy.starts import ear
 
 SILENCE_SECONDS = 10.0
 """How long a ready replica may be said to be offline before it counts as lost: a busy host misses heartbeats."""
 UNSEEN_START_SECONDS = 60.0
 """How long an ordered start may stay out of the list of containers before it is forgotten."""
 
+NO_DRAINS: Mapping[str, Drain] = {}
 _CREATED, _RUNNING = ContainerState.CREATED, ContainerState.RUNNING
 _STARTING, _READY, _DRAINING, _LOST = Phase.STARTING, Phase.READY, Phase.DRAINING, Phase.LOST
 
@@ -31,28 +32,26 @@ class Lane(NamedTuple):
     policy: PoolPolicy
     look: Census
     memory: PoolMemory
-    orders: tuple[Order, ...]
     now: float
-
-
-class _Past(NamedTuple):
-    """What is remembered of a lane's replicas, by name."""
-
-    drains: Mapping[str, Drain]
+    tasks_wait: bool
     heard: frozenset[str]
-    silent_since: Mapping[str, float]
-    ear: Ear
+    """Names of replicas that were heard before."""
+    drains: Mapping[str, Drain]
+    """Those that were told to leave, by name."""
 
 
-def replicas_of(lane: Lane, workers: tuple[Worker, ...], *, tasks_wait: bool) -> tuple[Replica, ...]:
+def replicas_of(lane: Lane, workers: tuple[Worker, ...]) -> tuple[Replica, ...]:
     """The lane's replicas: those that run, and those that are ordered."""
-    memory = lane.memory
-    if not (workers or memory.pending):
-        return ()
-    listening = ear(memory, hears_ours=lane.look.hears_ours, tasks_wait=tasks_wait)
-    past = _Past(_drains(lane), frozenset(memory.ready), dict(memory.silent), listening)
-    running = tuple([_replica(container, voice, lane, past) for container, voice in workers if container.state is _RUNNING])
-    return running + _ordered(lane, workers) if memory.pending else running
+    running = tuple([_replica(container, voice, lane) for container, voice in workers if container.state is _RUNNING])
+    return running + _ordered(lane, workers) if lane.memory.pending else running
+
+
+def drains_under_way(memory: PoolMemory, orders: tuple[Order, ...]) -> Mapping[str, Drain]:
+    """By name; one that somebody has ordered counts from that moment on, so that it may be replaced at once."""
+    if not (memory.drains or orders):
+        return NO_DRAINS
+    ordered = {o.worker: Drain(o.worker, o.at, o.why, sent=False) for o in orders if o.worker}
+    return ordered | {drain.replica: drain for drain in memory.drains}
 
 
 def ended(lane: Lane, workers: tuple[Worker, ...]) -> tuple[Container, ...]:
@@ -65,12 +64,6 @@ def _never_started(container: Container, lane: Lane) -> bool:
     return container.name not in dict(lane.memory.pending) and lane.now - container.created_at > UNSEEN_START_SECONDS
 
 
-def _drains(lane: Lane) -> dict[str, Drain]:
-    """Drains under way; one that somebody has ordered counts from that moment on, so that it may be replaced at once."""
-    ordered = {o.worker: Drain(o.worker, o.at, o.why, sent=False) for o in lane.orders if o.worker}
-    return ordered | {drain.replica: drain for drain in lane.memory.drains}
-
-
 def _ordered(lane: Lane, workers: tuple[Worker, ...]) -> tuple[Replica, ...]:
     """Starts that were ordered and do not run yet: they count as starting, so that no tick orders them twice."""
     there = {container.name for container, _ in workers if container.state is not _CREATED}
@@ -81,14 +74,16 @@ def _ordered(lane: Lane, workers: tuple[Worker, ...]) -> tuple[Replica, ...]:
     )
 
 
-def _replica(container: Container, voice: WorkerSight, lane: Lane, past: _Past) -> Replica:
-    name, policy = container.name, lane.policy
-    drain, heard_before = past.drains.get(name), name in past.heard
-    could_hear = _could_hear(container, lane.look.hearing)
-    online, running = known(voice.online), known(voice.running)
-    event = _event(container, voice, lane, past, could_hear=could_hear)
+def _replica(container: Container, voice: WorkerSight, lane: Lane) -> Replica:
+    policy, name = lane.policy, container.name
+    drain, heard_before = lane.drains.get(name), name in lane.heard
+    online, running, could_hear = known(voice.online), known(voice.running), _could_hear(container, lane.look.hearing)
+    if known(voice.draining):
+        event: Event | None = Event.LEAVING
+    else:
+        event = Event.HEARD if online else _silence(container, lane, said_offline=online is False, could_hear=could_hear)
     phase = after(_DRAINING if drain else _READY if heard_before else _STARTING, event)
-    unheard = 0.0 if heard_before or online else past.ear.unheard_seconds(container, lane.now, could_hear=could_hear)
+    unheard = 0.0 if heard_before or online else _unheard_seconds(container, lane, could_hear=could_hear)
     if running is None and phase is _STARTING and could_hear:
         running = 0  # somebody would have heard it otherwise
     return Replica(  # in the order of its fields: by name it takes three times as long
@@ -112,19 +107,20 @@ def _replica(container: Container, voice: WorkerSight, lane: Lane, past: _Past) 
     )
 
 
-def _event(container: Container, voice: WorkerSight, lane: Lane, past: _Past, *, could_hear: bool) -> Event | None:
-    """What this look finds out about a running container; with deaf sources nobody is lost."""
-    if known(voice.draining):
-        return Event.LEAVING
-    online = known(voice.online)
-    if online:
-        return Event.HEARD
-    if container.name in past.heard:
-        silent = lane.now - past.silent_since.get(container.name, lane.now) >= SILENCE_SECONDS
-        return Event.SILENT if online is False and silent else None
+def _silence(container: Container, lane: Lane, *, said_offline: bool, could_hear: bool) -> Event | None:
+    """What it means that a running container is not heard in this look; with deaf sources nobody is lost."""
+    if container.name in lane.heard:
+        since = dict(lane.memory.silent).get(container.name, lane.now)
+        return Event.SILENT if said_offline and lane.now - since >= SILENCE_SECONDS else None
     if lane.now - container.created_at <= lane.policy.start_timeout_seconds:
         return None
     return Event.OVERDUE if could_hear else Event.PRESUMED
+
+
+def _unheard_seconds(container: Container, lane: Lane, *, could_hear: bool) -> float:
+    """How long this one, that was never heard, would have been."""
+    listening = ear(lane.memory, hears_ours=lane.look.hears_ours, tasks_wait=lane.tasks_wait)
+    return listening.unheard_seconds(container, lane.now, could_hear=could_hear)
 
 
 def _could_hear(container: Container, hearing: frozenset[str]) -> bool:

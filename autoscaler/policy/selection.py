@@ -122,14 +122,20 @@ def _cost(replica: Replica, memory: PoolMemory) -> tuple[bool, Kind, int, float]
 
 def why_chosen(replica: Replica, memory: PoolMemory) -> str:
     """Why this replica and not another, in words."""
-    words = {
-        Kind.NOT_READY: "not ready yet, so nothing is lost by taking it back",
-        Kind.IDLE: "idle, in this look and the one before",
-        Kind.JUST_IDLE: "idle in this look, and none has been for longer",
-        Kind.BUSY: f"the least busy: {replica.running} running, {replica.reserved} prefetched, {replica.scheduled} scheduled",
-        Kind.UNKNOWN: "nobody says what it runs, and no other is left to choose",
-    }
-    return ("of an earlier spec or image, and " if replica.outdated else "") + words[_kind(replica, memory)]
+    kind = _kind(replica, memory)
+    if kind is Kind.BUSY:
+        words = f"the least busy: {replica.running} running, {replica.reserved} prefetched, {replica.scheduled} scheduled"
+    else:
+        words = _WHY[kind]
+    return f"of an earlier spec or image, and {words}" if replica.outdated else words
+
+
+_WHY = {
+    Kind.NOT_READY: "not ready yet, so nothing is lost by taking it back",
+    Kind.IDLE: "idle, in this look and the one before",
+    Kind.JUST_IDLE: "idle in this look, and none has been for longer",
+    Kind.UNKNOWN: "nobody says what it runs, and no other is left to choose",
+}
 
 
 def _starts(p: Proposal, instance: str) -> tuple[Action, ...]:

@@ -19,6 +19,8 @@ def wake(pool: PoolView, wanted: int, slots: int) -> Step | None:
     >>> _replicas_for(Order(OrderKind.WAKE, "mail", at=10.0, by="producer", tasks=9), slots=4)
     3
     """
+    if not pool.orders:
+        return None
     order = next((o for o in pool.orders if o.kind is OrderKind.WAKE), None)
     if order is None or is_settled(order, pool) or (needed := _replicas_for(order, slots)) <= wanted:
         return None

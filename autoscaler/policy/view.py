@@ -15,7 +15,7 @@ from autoscaler.model.spending import FREE
 from autoscaler.policy.census import Census, broker_of, depths
 from autoscaler.policy.fewer import account_of
 from autoscaler.policy.flow import measure, oldest_wait_seconds
-from autoscaler.policy.replicas import Lane, ended, replicas_of
+from autoscaler.policy.replicas import Lane, drains_under_way, ended, replicas_of
 from autoscaler.policy.strangers import of_pool, taken_at_once
 
 _NOT_LOOKED_AT = Unknown("it was not looked at")
@@ -31,9 +31,9 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float, i
     seen, waits = all_seen.seen, depths(all_seen.seen, policy.broker)
     queues = tuple([waits.get(q) or QueueSight(q, _NOT_LOOKED_AT) for q in policy.queues])
     work = _added_up(queues, now + memory.boot_seconds + interval_seconds)
-    lane = Lane(policy, all_seen, memory, _in_force(policy, seen, now), now)
-    workers = all_seen.by_lane.get(policy.key, ())
-    replicas = replicas_of(lane, workers, tasks_wait=work.waiting > 0)
+    workers, orders = all_seen.by_lane.get(policy.key, ()), _in_force(policy, seen, now) if seen.orders else ()
+    lane = Lane(policy, all_seen, memory, now, work.waiting > 0, frozenset(memory.ready), drains_under_way(memory, orders))
+    replicas = replicas_of(lane, workers) if workers or memory.pending else ()
     flow = measure(memory.flow, replicas, work.waiting, now, account_of(policy))
     oldest_wait = _oldest_wait(flow, memory, work.waiting, now)
     foreign = of_pool(all_seen.strangers, policy.queues, now) if all_seen.strangers else ()
@@ -52,7 +52,7 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float, i
         work.later,
         None if work.due_at is None else work.due_at - now,
         isinstance(seen.containers, Known),
-        lane.orders,
+        orders,
         all_seen.purses.get(policy.broker, FREE),
         _refused(seen, policy.broker) if seen.brokers else "",
     )

@@ -73,10 +73,13 @@ def test_wrong_number_of_arguments_is_refused(arguments):
 
 def test_default_made_anew_is_refused():
     """One list would be shared by all values."""
-    crate = dataclass(frozen=True, slots=True)(type("Crate", (), {"__annotations__": {"things": list}, "things": field(default_factory=list)}))
+
+    @dataclass(frozen=True, slots=True)
+    class Crate:
+        things: list[int] = field(default_factory=list)
 
     with pytest.raises(AssertionError, match="not lean"):
-        lean(crate)
+        lean(Crate)
 
 
 def test_fields_stay_those_of_the_dataclass():
