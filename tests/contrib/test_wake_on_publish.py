@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -158,6 +160,42 @@ def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
         finally:
             done.set()
             thread.join()
+
+
+@contextmanager
+def silent() -> Iterator[int]:
+    """A port whose queue of connections is full, so that the next one waits; as behind a firewall that drops packets."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        with socket.create_connection(server.getsockname()):
+            yield server.getsockname()[1]
+
+
+def _addresses(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
+    """A name with these addresses, in this order."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+
+def test_an_address_that_is_silent_leaves_time_for_the_next(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name with an IPv6 address that leads nowhere: the word arrives by the other one."""
+    monkeypatch.setattr(wake, "DEADLINE_SECONDS", 1.0)
+    with silent() as nowhere:
+        _addresses(monkeypatch, nowhere, int(listener.url.rpartition(":")[2]))
+
+        assert wake.Door("http://autoscaler").tell({"q": 1}) is wake.Answer.TAKEN
+
+
+def test_the_deadline_is_over_all_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight that are silent take no longer than one."""
+    monkeypatch.setattr(wake, "DEADLINE_SECONDS", 0.5)
+    with silent() as nowhere:
+        _addresses(monkeypatch, *[nowhere] * 8)
+        began = time.monotonic()
+
+        assert wake.Door("http://autoscaler").tell({"q": 1}) is wake.Answer.AWAY
+        assert time.monotonic() - began < 8 * wake.DEADLINE_SECONDS
 
 
 def test_a_daemon_that_comes_later_is_told_all(app: Celery, publish: Publish, caplog: pytest.LogCaptureFixture) -> None:

@@ -37,7 +37,7 @@ _CHANCE = random.SystemRandom()
 EVERY_SECONDS = 2.0
 """Between two words about one queue: the daemon looks no more often than this for the wakes of one pool."""
 DEADLINE_SECONDS = 5.0
-"""Of one word to the daemon, from the connection to its answer."""
+"""Of one word to the daemon, from the first connection to its answer; looking up its name takes as long as the system lets it."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 """After a word that did not arrive; doubled each time."""
 LAST_WORD_SECONDS = 1.0
@@ -245,20 +245,38 @@ class Door:
         deadline = time.monotonic() + DEADLINE_SECONDS
         token = self._bearer()
         head = f"{self._head}Authorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        with socket.create_connection((self._host, self._port), DEADLINE_SECONDS) as plain, self._secured(plain) as line:
+        with self._connected(deadline) as plain, self._secured(plain, deadline) as line:
+            line.settimeout(_left(deadline))
             line.sendall(head.encode("ascii") + body)
             answer = b""
             while b"\r\n" not in answer and len(answer) < 1000:
-                line.settimeout(max(0.001, deadline - time.monotonic()))
+                line.settimeout(_left(deadline))
                 more = line.recv(1000)
                 if not more:
                     break
                 answer += more
         return int(answer.split()[1])
 
-    def _secured(self, plain: socket.socket) -> socket.socket:
+    def _connected(self, deadline: float) -> socket.socket:
+        """A line to the first of its addresses that answers; one that is silent leaves time for the others. Raises OSError."""
+        addresses = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        for tried, (family, kind, protocol, _, address) in enumerate(addresses, start=1):
+            line = socket.socket(family, kind, protocol)
+            try:
+                line.settimeout(_left(deadline) / (len(addresses) - tried + 1))
+                line.connect(address)
+            except OSError:
+                line.close()
+                if tried == len(addresses):
+                    raise
+                continue
+            return line
+        raise OSError("its name has no address")
+
+    def _secured(self, plain: socket.socket, deadline: float) -> socket.socket:
         if not self._tls:
             return plain
+        plain.settimeout(_left(deadline))
         return ssl.create_default_context().wrap_socket(plain, server_hostname=self._host)
 
     def _bearer(self) -> str:
@@ -269,3 +287,8 @@ class Door:
         if not tokens:
             raise ValueError("the token file is empty")  # perhaps just being written: a wrong token would be counted against us
         return tokens[0]
+
+
+def _left(deadline: float) -> float:
+    """Seconds until then, for a timeout: none at all would mean to fail at once where nothing is ready yet, so never quite zero."""
+    return max(0.001, deadline - time.monotonic())
