@@ -1,6 +1,6 @@
 # Every target sets up what it needs; the environment (.venv) is made once, from requirements-dev.txt.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint coverage simulate chaos check up down dashboards bench-lived bench-policy bench-wake bench-broker lock clean
+.PHONY: help demo test lint coverage simulate chaos check up down dashboards bench-lived bench-policy bench-wake bench-broker bench-failover lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ bench-wake: ## From a publish to a started worker while the daemon sleeps, and w
 bench-broker: ## What an idle installation costs its broker, by Redis' own counters: eleven minutes, into docs/broker-cost.md
 	@scripts/venv
 	@.venv/bin/python benchmarks/broker_cost.py --report docs/broker-cost.md
+
+bench-failover: ## A quota that ends and is renewed, on two real Redis with TLS: ten minutes, into docs/reliability.md
+	@scripts/venv
+	@.venv/bin/python -m tests.failover --write
 
 lock: ## Resolve requirements*.txt anew from pyproject.toml (needs uv)
 	@scripts/lock

@@ -21,6 +21,7 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
     worker_cancel_long_running_tasks_on_connection_loss=False,
+    broker_use_ssl=json.loads(os.environ.get("TASKAPP_TLS", "false")),
     broker_transport_options=json.loads(os.environ.get("TASKAPP_TRANSPORT", "{}")),
 )
 serve_worker_metrics(app)

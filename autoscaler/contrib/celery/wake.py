@@ -89,7 +89,8 @@ class Waker:
 
     def _reset(self) -> None:
         """As new: a child has neither its parent's thread nor, perhaps, a lock that anybody will ever open again."""
-        self._news = threading.Condition()
+        self._lock = threading.Lock()
+        self._news = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._sent: dict[str, int] = {}
         self._told: dict[str, float] = {}
@@ -100,7 +101,10 @@ class Waker:
     def note(self, exchange: str | None = None, routing_key: str | None = None, **_: Any) -> None:
         """Count one task; connected to `after_task_publish`, so this is all that a publish waits for."""
         try:
-            with self._news:
+            with self._lock:
+                if not exchange and routing_key in self._sent and self._thread:  # one of a burst: nothing but the count
+                    self._sent[routing_key] += 1
+                    return
                 for queue in (routing_key,) if routing_key and not exchange else self._routes.queues(exchange, routing_key):
                     self._count(queue, 1)
                 if self._thread is None and self._sent:
