@@ -1,7 +1,8 @@
 """How often each broker is looked at: fast while there is work, slowly while there is none, and no more than its budget allows.
 
 The daemon asks before each tick, with the record of the last one, and the eyes leave a broker alone for so long; its last answer
-stands meanwhile. A wake overrides all of it. A broker without a budget costs nothing to look at, so it is asked in every tick.
+stands meanwhile. A wake overrides all of it, but that a spent broker is asked no more than once a minute: producers that have gone
+to another one go on to wake. A broker without a budget costs nothing to look at, so it is asked in every tick.
 
 Worked example: 250,000 of 500,000 commands are left and 15 days to go. A fifth of what is left may go into looking at nothing:
 15 x 86,400 s / 50,000 = one look in 26 s. Where producers wake their pools, one in ten minutes is enough, for safety: 144 a day.
@@ -24,6 +25,8 @@ PROBE_SECONDS = 15.0
 """Before trouble on a metered broker is looked into again."""
 SPENT_SECONDS = 300.0
 """The same where its quota is spent, after five refusals; up to then twice as long each time. It may bill its refusals."""
+WOKEN_SECONDS = 60.0
+"""The same while producers wake: their tasks may have gone to another broker, or to this one because it has been renewed."""
 WAKES_REMEMBERED_SECONDS = 7 * 86400.0
 
 
@@ -32,13 +35,17 @@ class Rest(NamedTuple):
 
     seconds: float
     why: str
+    least_seconds: float = 0.0
+    """Also after a wake."""
 
 
 def pauses(policies: Policies, memory: Memory, last: Record | None, orders: Orders, now: float) -> dict[str, float]:
     """Seconds to leave each broker alone after its last look; those that are not named are asked in every tick."""
-    if last is None or any(order.kind is OrderKind.WAKE for standing in orders.values() for order in standing):
+    if last is None:
         return {}
-    return {name: rest.seconds for name, rest in rests(policies, memory, last, now).items()}
+    woken = any(order.kind is OrderKind.WAKE for standing in orders.values() for order in standing)
+    found = {name: rest.least_seconds if woken else rest.seconds for name, rest in rests(policies, memory, last, now).items()}
+    return {name: seconds for name, seconds in found.items() if seconds}
 
 
 def rests(policies: Policies, memory: Memory, last: Record, now: float) -> dict[str, Rest]:
@@ -107,7 +114,8 @@ def _in_trouble(name: str, last: Record, memory: Memory, *, metered: bool) -> Re
         on_probation = name != memory.active_broker and 0 < track.answered < BACK_LOOKS
         return Rest(PROBE_SECONDS, "it has just begun to serve again") if metered and on_probation else None
     if sight.health is Health.QUOTA:
-        return Rest(min(SPENT_SECONDS, PROBE_SECONDS * 2.0 ** min(track.failed - 1, 10)), "its quota is used up")
+        pause = min(SPENT_SECONDS, PROBE_SECONDS * 2.0 ** min(track.failed - 1, 10))
+        return Rest(pause, "its quota is used up", least_seconds=min(pause, WOKEN_SECONDS))
     return Rest(PROBE_SECONDS if metered and track.failed >= DOWN_LOOKS else 0.0, "it does not serve")
 
 

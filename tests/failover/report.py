@@ -23,8 +23,9 @@ def told(found: Findings) -> str:
     ran = ", ".join(f"{count:,} {TIMES.get(times, f'{times} times')}" for times, count in sorted(found.executions.items()))
     accepted = sum(found.accepted.values())
     text = (
-        f"{found.seconds:.0f} s, {accepted:,} tasks accepted, {found.accepted[PRIMARY]:,} by the primary and {found.accepted[FALLBACK]:,} by "
-        f"the fallback; they ran {ran}; {len(found.lost)} lost. {found.refused_by_all} publishes were refused by both."
+        f"{found.seconds:.0f} s, {accepted:,} tasks accepted, {found.accepted[PRIMARY]:,} by the primary and "
+        f"{found.accepted[FALLBACK]:,} by the fallback; they ran {ran}; {len(found.lost)} lost. "
+        f"{found.refused_by_all} publishes were refused by both."
     )
     head = f"| {' | '.join(COLUMNS)} |\n|{'--:|' * len(COLUMNS)}"
     return "\n".join([text, "", head, *map(_row, found.rounds)])

@@ -11,7 +11,17 @@ from autoscaler.model import BrokerSight, BrokerTrack, Health, Memory, Order, Or
 from autoscaler.model.spending import Budget, Meter, Period, Usage
 from autoscaler.policy.allowance import accounts
 from autoscaler.policy.decide import decide
-from autoscaler.policy.looks import LONGEST_PAUSE_SECONDS, PROBE_SECONDS, SPENT_SECONDS, THIN_SECONDS, at_rest, pauses, rests, tick_seconds
+from autoscaler.policy.looks import (
+    LONGEST_PAUSE_SECONDS,
+    PROBE_SECONDS,
+    SPENT_SECONDS,
+    THIN_SECONDS,
+    WOKEN_SECONDS,
+    at_rest,
+    pauses,
+    rests,
+    tick_seconds,
+)
 from autoscaler.policy.meter import day_name, month_name
 
 BUDGET = Budget(10_000, "day")
@@ -84,9 +94,18 @@ def test_pools_that_are_woken_need_only_a_safety_look() -> None:
 
 
 def test_a_wake_looks_at_once() -> None:
-    """Whatever the pace is."""
+    """Whatever the pace is, also at a broker that does not serve."""
+    down = {"brokers": {**SERVES, "primary": BrokerTrack(failed=9)}}
+
     assert {} == asked(wake=True)
-    assert {} == asked(wake=True, health=Health.QUOTA)
+    assert {} == asked(wake=True, health=Health.UNREACHABLE, memory=down)
+
+
+def test_wakes_do_not_ask_a_spent_broker_all_the_time() -> None:
+    """Producers that have gone to the fallback wake every two seconds; the primary, which may bill its refusals, is asked now and then."""
+    spent = {"brokers": {**SERVES, "primary": BrokerTrack(failed=9)}, "active_broker": "fallback"}
+
+    assert {"primary": WOKEN_SECONDS} == asked(wake=True, health=Health.QUOTA, memory=spent)
 
 
 def test_an_interval_of_the_operators_own_is_kept() -> None:
