@@ -47,7 +47,10 @@ def resume(pool: str, why: str, **daemon: str) -> None:
 @why_option
 @tells_daemon
 def scale(pool: str, replicas: int, period: str | None, why: str, **daemon: str) -> None:
-    """Set POOL to so many replicas, at once, whatever the work asks for; bounds hold."""
+    """Set POOL to so many replicas, at once, whatever the work asks for; bounds hold.
+
+    With several brokers it is the count over all of them: what waits on another than the active one has its workers among these.
+    """
     _daemon(**daemon).order(pool, "scale", replicas=replicas, why=why, **{"for": period})
 
 

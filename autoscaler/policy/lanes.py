@@ -15,6 +15,7 @@ from autoscaler.model import (
     BrokerChoice,
     Known,
     Memory,
+    OrderKind,
     Policies,
     PoolDecision,
     PoolPolicy,
@@ -26,6 +27,7 @@ from autoscaler.model import (
 from autoscaler.policy.census import Census, depths
 from autoscaler.policy.reasons import Reason
 from autoscaler.policy.rules import Proposal
+from autoscaler.policy.steering import ordered_count, told
 
 
 def lanes(policies: Policies, choice: BrokerChoice, look: Census, memory: Memory) -> tuple[PoolPolicy, ...]:
@@ -70,7 +72,7 @@ def _removed(policies: Policies, taken: set[str], look: Census, memory: Memory) 
 
 
 def share_lanes(proposals: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
-    """The proposals with each pool's lanes cut so that together they stay within its `replicas.max`."""
+    """The proposals with each pool's lanes cut so that together they stay within its `replicas.max`, or the count set by hand."""
     shared: list[Proposal] = []
     for _, group in groupby(proposals, key=lambda p: p.policy.name):
         of_pool = tuple(group)
@@ -84,16 +86,28 @@ def _within_max(of_pool: tuple[Proposal, ...]) -> Iterator[Proposal]:
     A lane whose broker cannot be seen comes last: its workers get no task from there, and only wait for it. Of the others the standing
     ones come first where there is not one for each: what waits there comes to an end, while the active one's work may never do.
     """
-    most = max(p.policy.replicas_max for p in of_pool)
+    most, reason, because = _most(of_pool)
     order = sorted(range(len(of_pool)), key=lambda i: (bool(of_pool[i].view.blind) and of_pool[i].policy.standing, -i))
     seen = [i for i in order if not (of_pool[i].view.blind and of_pool[i].policy.standing)]
     granted = dict.fromkeys(order, 0)
     for some in (seen, [i for i in order if i not in seen]):
         room = most - sum(granted.values())
         granted |= dict(zip(some, fair_shares([of_pool[i].count for i in some], room), strict=True))
-    because = f"replicas.max is {most} over all brokers"
     for i, p in enumerate(of_pool):
-        yield p.take(p.step("lanes", granted[i], Reason.TOO_MANY_REPLICAS, because))
+        yield p.take(p.step("lanes", granted[i], reason, because))
+
+
+def _most(of_pool: tuple[Proposal, ...]) -> tuple[int, Reason, str]:
+    """How many a pool may have over all its lanes, and why: its maximum, or the count that somebody has set.
+
+    A count is an order about the pool: who has set it to 4 must not find 6 because something waits on another broker, too.
+    """
+    most = max(p.policy.replicas_max for p in of_pool)
+    for p in of_pool:
+        order = ordered_count(p.view.orders)
+        if order and order.kind is OrderKind.SCALE and order.replicas < most:
+            return max(order.replicas, p.policy.replicas_min), Reason.SCALED_BY_HAND, f"over all brokers: {told(order, p.now)}"
+    return most, Reason.TOO_MANY_REPLICAS, f"replicas.max is {most} over all brokers"
 
 
 def fair_shares(wanted: Sequence[int], room: int) -> list[int]:

@@ -19,6 +19,8 @@ from autoscaler.model import (
     Known,
     Memory,
     Observation,
+    Order,
+    OrderKind,
     Outcome,
     PoolDecision,
     PoolMemory,
@@ -215,6 +217,27 @@ def test_running_workers_are_not_stopped_by_a_refusal() -> None:
 def test_lanes_share_the_maximum(most: int, primary: int, fallback: int, expected: dict[str, int]) -> None:
     """`replicas.max` holds for the pool as a whole; the fallback is active."""
     assert expected == wanted(decided(look(primary=primary, fallback=fallback), replicas_max=most))
+
+
+@pytest.mark.parametrize(
+    ("ordered", "least", "primary", "expected"),
+    [
+        pytest.param(4, 0, 1, {"fallback": 3, "primary": 1}, id="what the other broker needs is among them"),
+        pytest.param(4, 0, 20, {"fallback": 2, "primary": 2}, id="equal shares, however much waits there"),
+        pytest.param(0, 0, 20, {"fallback": 0, "primary": 0}, id="none is none"),
+        pytest.param(0, 2, 20, {"fallback": 1, "primary": 1}, id="but for the minimum"),
+        pytest.param(40, 0, 2, {"fallback": 8, "primary": 2}, id="and no more than the maximum"),
+    ],
+)
+def test_a_count_set_by_hand_is_the_pools(ordered: int, least: int, primary: int, expected: dict[str, int]) -> None:
+    """Who sets a pool to 4 finds 4 workers, on however many brokers; the step says who set it."""
+    order = Order(OrderKind.SCALE, "p", NOW, "anna", replicas=ordered)
+    observed = replace(look(primary=primary), orders={"p": (order,)})
+
+    decision = decided(observed, replicas_min=least, replicas_max=10)
+
+    assert expected == wanted(decision)
+    assert any(f"over all brokers: set to {ordered} by anna" in step.because for step in decision.steps) == (ordered < 10)
 
 
 def test_a_lane_in_the_dark_comes_last() -> None:
