@@ -56,7 +56,7 @@ class QuotaProxy:
         from_redis, to_redis = await asyncio.open_connection("localhost", self._behind, ssl=self._inside)
         back = asyncio.ensure_future(_pump(from_redis, writer))
         try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):  # the last one at the end of it all
                 while True:
                     command = await _read(reader)
                     (writer if self._is_spent() else to_redis).write(REFUSAL if self._is_spent() else command)
