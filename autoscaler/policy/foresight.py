@@ -55,7 +55,7 @@ def foresee(policies: Policies, seen: Observation, memory: Memory, pool: str) ->
     ahead = _Ahead(policies, census(seen, policies.brokers), memory, pool)
     now, least = seen.at, _waiting(seen, ahead.policy)
     current = ahead.desired(now)
-    up_at = _first(lambda n: ahead.desired(now, _with_waiting(seen, ahead.policy, least + n)) > current, MOST_WAITING)
+    up_at = _first(lambda n: ahead.desired_with(_with_waiting(seen, ahead.policy, least + n)) > current, MOST_WAITING)
     down = ahead.in_time(lambda count: count < current, FINE_SECONDS)
     return Foresight(
         up_at_waiting=None if up_at is None else least + up_at,
@@ -88,11 +88,17 @@ class _Ahead:
     def __init__(self, policies: Policies, look: Census, memory: Memory, pool: str) -> None:
         self.policy = replace(policies.pools[pool], broker=lane_of(memory.active_broker, policies.brokers))
         self._look, self._memory, self._interval = look, memory.of(self.policy.key), policies.interval_seconds
+        self._asked: dict[float, int] = {}
 
-    def desired(self, at: float, seen: Observation | None = None) -> int:
-        """The count that the rules ask for at this moment; `seen` may have other queues, and nothing else."""
-        look = replace(self._look, seen=seen) if seen else self._look
-        return propose(self.policy, look, self._memory, at, self._interval).count
+    def desired(self, at: float) -> int:
+        """The count that the rules ask for at this moment; searches come by the same moments again and again."""
+        if at not in self._asked:
+            self._asked[at] = propose(self.policy, self._look, self._memory, at, self._interval).count
+        return self._asked[at]
+
+    def desired_with(self, seen: Observation) -> int:
+        """The same now, for a look that has other queues, and nothing else."""
+        return propose(self.policy, replace(self._look, seen=seen), self._memory, seen.at, self._interval).count
 
     def in_time(self, is_it: Callable[[int], bool], precision: float) -> Change | None:
         """The first moment, as precisely as asked for, from which on the count is such a one."""

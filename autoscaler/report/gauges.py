@@ -7,7 +7,7 @@ nothing is left behind by a pool that is gone, and what nobody could see has no 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -52,6 +52,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "journal_write_errors": ("Rows that could not be written to the journal.", ()),
 }
 PREFIX = "autoscaler_"
+PHASES = tuple(str(phase) for phase in Phase)
 
 
 class Gauges:
@@ -67,47 +68,58 @@ class Gauges:
         if snapshot := self._snapshot():
             _of_daemon(sheet, snapshot)
             _of_brokers(sheet, snapshot)
+            decided = {pool.pool: pool for pool in snapshot.record.decision.pools} if snapshot.record else {}
             for policy in snapshot.policies.pools.values():
-                _of_policy(sheet, policy)
-            for pool in snapshot.record.decision.pools if snapshot.record else ():
-                if pool.pool in snapshot.policies.pools:
-                    _of_pool(sheet, pool)
+                _of_policy(sheet, policy, decided.get(policy.name))
         return sheet.families()
 
 
 class _Sheet:
-    """Samples by family."""
+    """Samples by family, as the text of their lines."""
 
     def __init__(self) -> None:
-        self._samples: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in (*GAUGES, *COUNTERS)}
+        self._lines: dict[str, dict[str, str]] = {name: {} for name in (*GAUGES, *COUNTERS)}
 
     def put(self, name: str, value: float, *labels: str) -> None:
-        self._samples[name][labels] = value
+        """One sample; the last one where there are several of the same labels."""
+        head = _head(name, labels)
+        self._lines[name][head] = f"{head} {number(value)}\n"
+
+    def put_each(self, name: str, pool: str, values: tuple[float, ...], keys: tuple[str, ...]) -> None:
+        """One sample of this pool for each of these values of the second label."""
+        self._lines[name][pool] = _lines_of(name, pool, values, keys)
 
     def families(self) -> Iterator[Family]:
-        for name, samples in self._samples.items():
-            kind, (text, labels) = ("gauge", GAUGES[name]) if name in GAUGES else ("counter", COUNTERS[name])
-            yield Column(PREFIX + name, kind, text, labels, samples)
+        for name, lines in self._lines.items():
+            kind, (text, _) = ("gauge", GAUGES[name]) if name in GAUGES else ("counter", COUNTERS[name])
+            yield Column(PREFIX + name, kind, text, tuple(lines.values()))
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One family with the values that it has now."""
+    """One family with the samples that it has now."""
 
     name: str
     kind: str
     help: str
-    labels: tuple[str, ...]
-    samples: Mapping[tuple[str, ...], float]
+    samples: tuple[str, ...]
 
-    def lines(self) -> list[str]:
+    def lines(self) -> tuple[str, ...]:
         """Its samples as text."""
-        name = f"{self.name}_total" if self.kind == "counter" else self.name
-        return [f"{name}{_label_text(self.labels, values)} {number(value)}\n" for values, value in self.samples.items()]
+        return self.samples
 
 
-_label_text = lru_cache(maxsize=65_536)(label_text)
-"""The same labels come back at every scrape; those of a removed pool make room for others in time."""
+@lru_cache(maxsize=65_536)
+def _head(name: str, labels: tuple[str, ...]) -> str:
+    """How a line begins: the same labels come back at every scrape; those of a removed pool make room for others in time."""
+    names = (GAUGES[name] if name in GAUGES else COUNTERS[name])[1]
+    return f"{PREFIX}{name}{'_total' if name in COUNTERS else ''}{label_text(names, labels)}"
+
+
+@lru_cache(maxsize=4096)
+def _lines_of(name: str, pool: str, values: tuple[float, ...], keys: tuple[str, ...]) -> str:
+    """Lines of a pool that say the same from scrape to scrape mostly, so all of them are kept as one text."""
+    return "".join(f"{_head(name, (pool, key))} {number(value)}\n" for key, value in zip(keys, values, strict=True))
 
 
 def _of_daemon(sheet: _Sheet, snapshot: Snapshot) -> None:
@@ -145,20 +157,21 @@ def broker_sight(sources: tuple[SourceSight, ...], broker: str) -> SourceSight |
     return next((s for s in sources if s.name == f"broker:{broker}"), None)
 
 
-def _of_policy(sheet: _Sheet, policy: PoolPolicy) -> None:
+def _of_policy(sheet: _Sheet, policy: PoolPolicy, decided: PoolDecision | None) -> None:
     sheet.put("replicas_min", policy.replicas_min, policy.name)
     sheet.put("replicas_max", policy.replicas_max, policy.name)
-    sheet.put("pool_paused", 0, policy.name)
+    orders = decided.view.orders if decided else ()
+    sheet.put("pool_paused", any(order.kind is OrderKind.PAUSE for order in orders), policy.name)
+    if decided:
+        _of_pool(sheet, decided)
 
 
 def _of_pool(sheet: _Sheet, pool: PoolDecision) -> None:
     sheet.put("replicas_desired", pool.desired, pool.pool)
     sheet.put("replicas_recommended", pool.recommended, pool.pool)
     sheet.put("pool_blind", bool(pool.view.blind), pool.pool)
-    sheet.put("pool_paused", any(order.kind is OrderKind.PAUSE for order in pool.view.orders), pool.pool)
     holding = limits(pool)
-    for reason in LIMITS:
-        sheet.put("scaling_limited", reason in holding, pool.pool, reason)
+    sheet.put_each("scaling_limited", pool.pool, tuple([reason in holding for reason in LIMITS]), LIMITS)
     _of_queues(sheet, pool)
     _of_replicas(sheet, pool)
 
@@ -175,8 +188,7 @@ def _of_queues(sheet: _Sheet, pool: PoolDecision) -> None:
 def _of_replicas(sheet: _Sheet, pool: PoolDecision) -> None:
     if not pool.view.fleet_seen:
         return
-    for phase in Phase:
-        sheet.put("replicas", pool.view.count(phase), pool.pool, phase)
+    sheet.put_each("replicas", pool.pool, tuple([pool.view.count(phase) for phase in Phase]), PHASES)
     sheet.put("pool_slots", pool.view.slots, pool.pool)
     if (used := busy(pool)) is not None:
         sheet.put("pool_busy_slots", used, pool.pool)

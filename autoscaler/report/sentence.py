@@ -31,6 +31,7 @@ _DEMAND = {
 }
 LIMITS: tuple[str, ...] = tuple(reason.value for reason in Reason if reason not in _DEMAND)
 """Reasons that hold a count back from what the work alone asks for; the others say what the work asks for."""
+_LIMITS = frozenset(LIMITS)
 
 
 def why(pool: PoolDecision, now: float) -> str:
@@ -63,7 +64,7 @@ def waterfall(pool: PoolDecision) -> tuple[str, ...]:
 
 def limits(pool: PoolDecision) -> tuple[str, ...]:
     """Reason codes of what holds this pool's count back, in the order they applied."""
-    return tuple(dict.fromkeys(str(step.reason) for step in pool.steps if step.reason in LIMITS))
+    return tuple(dict.fromkeys([str(step.reason) for step in pool.steps if step.reason in _LIMITS]))
 
 
 def line(text: str) -> str:
@@ -100,7 +101,7 @@ def _changes(pool: PoolDecision) -> tuple[Step, ...]:
 def _holding(pool: PoolDecision) -> list[str]:
     """Where a limit keeps the count as it is: the limit first, then what the work asks for; empty where none does."""
     changes = _changes(pool)
-    if pool.desired != pool.current or not changes or changes[-1].reason not in LIMITS:
+    if pool.desired != pool.current or not changes or changes[-1].reason not in _LIMITS:
         return []
     if len(changes) == 1:
         return [_told(changes[0])]
@@ -109,7 +110,7 @@ def _holding(pool: PoolDecision) -> list[str]:
 
 def _told(step: Step, *, moved: bool = True) -> str:
     """A step's own words; a limit is introduced by its rule and says what it made of the count."""
-    if step.reason not in LIMITS or step.rule == "demand":
+    if step.reason not in _LIMITS or step.rule == "demand":
         return line(step.because)
     effect = f" ({step.after} instead of {step.before})" if moved and step.before != step.after else ""
     return f"{step.rule.replace('_', ' ')} - {line(step.because)}{effect}"

@@ -75,17 +75,38 @@ class _Series(Generic[C]):
         raise NotImplementedError
 
 
+class Group:
+    """Counters that differ in their last label only, with the text of all of them."""
+
+    __slots__ = ("_text", "_told", "changes", "counts")
+
+    def __init__(self) -> None:
+        self.counts: dict[tuple[str, ...], Count] = {}
+        self.changes = 0
+        """Moves with everything that is counted, begun or ended here."""
+        self._told, self._text = -1, ""
+
+    def text(self) -> str:
+        """Their lines, from the last time where nothing changed since."""
+        changes = self.changes
+        if changes != self._told:
+            self._text = "".join([count.text() for count in tuple(self.counts.values())])
+            self._told = changes
+        return self._text
+
+
 class Count:
     """A number that only grows."""
 
-    __slots__ = ("_head", "_line", "_told", "_value")
+    __slots__ = ("_group", "_head", "_line", "_told", "_value")
 
-    def __init__(self, head: str) -> None:
-        self._head, self._value, self._told, self._line = head, 0.0, -1.0, ""
+    def __init__(self, head: str, group: Group) -> None:
+        self._head, self._group, self._value, self._told, self._line = head, group, 0.0, -1.0, ""
 
     def inc(self, amount: float = 1.0) -> None:
         """So many more."""
         self._value += amount
+        self._group.changes += 1
 
     def text(self) -> str:
         """Its line, from the last time where nothing was counted since."""
@@ -101,8 +122,28 @@ class Counter(_Series[Count]):
 
     kind = "counter"
 
+    def __init__(self, name: str, help: str, labels: Sequence[str] = ()) -> None:  # noqa: A002
+        self._groups: dict[tuple[str, ...], Group] = {}
+        super().__init__(name, help, labels)
+
+    def remove(self, *values: str) -> None:
+        """End a series; nothing where there is none."""
+        super().remove(*values)
+        group = self._groups.get(values[:-1], Group())
+        group.counts.pop(values, None)
+        group.changes += 1
+        if not group.counts:
+            self._groups.pop(values[:-1], None)
+
+    def lines(self) -> Iterable[str]:
+        """All samples, a group at a time; those that begin or end meanwhile may be missing."""
+        return [group.text() for group in tuple(self._groups.values())]
+
     def _begin(self, values: tuple[str, ...]) -> Count:
-        return Count(f"{self.name}_total{label_text(self._labels, values)}")
+        group = self._groups.setdefault(values[:-1], Group())
+        made = group.counts[values] = Count(f"{self.name}_total{label_text(self._labels, values)}", group)
+        group.changes += 1
+        return made
 
 
 class Spread:

@@ -176,6 +176,8 @@ def _bind(listen: str) -> socket.socket:
         sock = socket.create_server(address[:2], family=family, backlog=256)
     except OSError as error:
         raise ListenRefused(f"cannot listen on {listen}: {_words(error)}") from error
+    # Connections inherit it. Without it the body of an answer waits until its head is acknowledged: 40 ms on a kept connection.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setblocking(False)
     return sock
 

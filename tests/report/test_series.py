@@ -81,3 +81,20 @@ def test_a_series_that_ended_is_gone() -> None:
 
     count.labels("mail")
     assert list(count.lines()) == ['c_total{pool="mail"} 0.0\n']
+
+
+def test_lines_of_a_group_follow_whatever_happens_in_it() -> None:
+    """Counted, begun and ended: the text that is kept of a group is never an old one."""
+    count = Counter("c", "C.", ("pool", "reason"))
+    seen = []
+    for happens in (
+        lambda: count.labels("mail", "up"),
+        lambda: count.labels("mail", "down").inc(),
+        lambda: count.labels("mail", "up").inc(2),
+        lambda: count.remove("mail", "down"),
+    ):
+        happens()
+        seen.append("".join(count.lines()))
+
+    up, down = 'c_total{pool="mail",reason="up"} ', 'c_total{pool="mail",reason="down"} '
+    assert seen == [f"{up}0.0\n", f"{up}0.0\n{down}1.0\n", f"{up}2.0\n{down}1.0\n", f"{up}2.0\n"]

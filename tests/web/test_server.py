@@ -46,6 +46,17 @@ def test_it_answers_without_naming_itself(server: Server) -> None:
     assert "server" not in answer.headers
 
 
+def test_no_answer_waits_for_an_acknowledgement(server: Server) -> None:
+    """A kept connection sends head and body at once: the system does not hold small parts back, which costs 40 ms each."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.recv(100)
+        (connection,) = server._server.server_state.connections
+        accepted = connection.transport.get_extra_info("socket")
+
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_half_open_connections_do_not_keep_others_out(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifty clients that drip their heads: /healthz answers at once, and all of them are closed at their deadline."""
     monkeypatch.setattr(server_module, "HEAD_SECONDS", 1.0)
