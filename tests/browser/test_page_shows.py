@@ -214,6 +214,20 @@ def test_many_pools_are_found_and_ordered(theatre: Theatre, tab: Tab) -> None:
     expect(names).to_have_text(["pool-3"])
 
 
+def test_pools_out_of_sight_are_true(theatre: Theatre, tab: Tab) -> None:
+    """They are drawn after those on the screen, and follow every tick all the same: a screen reader or a search may be there."""
+    names = [f"pool-{i:02d}" for i in range(60)]
+    tab.page.add_init_script(SHIFTS)
+    theatre.show(a_tick(*(a_pool(name, waiting=1) for name in names)))
+    tab.page.goto(theatre.url)
+    expect(card(tab.page, names[-1]).locator("dd").first).to_have_text("1")
+    theatre.show(a_tick(*(a_pool(name, waiting=2) for name in names)))
+
+    expect(card(tab.page, names[-1]).locator("dd").first).to_have_text("2")
+    assert tab.page.locator("article.card dl").count() == 60
+    assert tab.page.evaluate("window.shifts") < 0.02
+
+
 def test_events_are_filtered(theatre: Theatre, tab: Tab) -> None:
     """By kind and by words."""
     theatre.show(a_tick(a_pool("mail", waiting=12), a_pool("video", ready=2)))

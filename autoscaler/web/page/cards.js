@@ -2,13 +2,26 @@
 
 import { Bar, Legend } from "./bar.js";
 import { byId, el, keyed, mark, say, show, title } from "./dom.js";
+import { Slices } from "./slices.js";
 import { Spark } from "./spark.js";
 import { brief, count, duration, rate, sentence } from "./words.js";
 
 const SOME = 6; // more than these can be searched and ordered
 const MANY = 24; // more than these do not move
+const CARD_REM = [23, 18]; // how small a card may be
 const known = new Map();
 let pools = [];
+let time = 0; // on the daemon's clock
+
+// Cards on the screen are drawn at once, all others soon after: they are read by screen readers and searched for, too.
+const later = new Slices((card) => card.draw());
+const cardOf = new WeakMap();
+const watcher = new IntersectionObserver(
+  (entries) => {
+    for (const entry of entries) cardOf.get(entry.target)?.onSight(entry.isIntersecting);
+  },
+  { rootMargin: "200px" },
+);
 
 export const address = (pool) => `#/pools/${encodeURIComponent(pool)}`;
 
@@ -19,17 +32,17 @@ export function begin() {
 
 export function update(status, changed) {
   pools = status.pools;
+  time = status.now;
   show(byId("pool-controls"), pools.length > SOME);
   mark(byId("pools"), "many", pools.length > MANY);
   arrange();
-  for (const pool of pools) {
-    if (!changed || changed.has(pool.pool)) known.get(pool.pool)?.update(pool);
-    known.get(pool.pool)?.follow();
-  }
+  for (const pool of pools) if (!changed || changed.has(pool.pool)) known.get(pool.pool)?.update(pool);
+  for (const card of known.values()) card.follow();
 }
 
-export function tick(now, status) {
-  for (const pool of pools) known.get(pool.pool)?.hold.update(pool, now, status);
+export function tick(now) {
+  time = now;
+  for (const card of known.values()) card.tick();
 }
 
 const ORDERS = {
@@ -45,12 +58,20 @@ function arrange() {
   const order = ORDERS[byId("pool-order").value];
   if (order) found.sort((a, b) => order(a) - order(b));
   const byName = new Map(found.map((pool) => [pool.pool, pool]));
-  keyed(byId("pools"), known, [...byName.keys()], (name) => {
-    const card = new Card(name);
+  let room = null;
+  keyed(byId("pools"), known, [...byName.keys()], (name, i) => {
+    const card = new Card(name, i < (room ??= fitting()));
     card.update(byName.get(name));
     return card;
   });
   show(byId("pools-empty"), !found.length && pools.length > 0);
+}
+
+// How many cards the screen can show at most.
+function fitting() {
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const [across, down] = [innerWidth / (CARD_REM[0] * rem), innerHeight / (CARD_REM[1] * rem)];
+  return Math.max(1, Math.floor(across)) * Math.ceil(down);
 }
 
 export function focus(name) {
@@ -61,28 +82,28 @@ export function redraw() {
   for (const card of known.values()) card.follow();
 }
 
+// A card begins as its name and gets the rest when it is drawn first.
 class Card {
-  constructor(name) {
+  constructor(name, isSeen) {
     this.name = name;
+    this.isSeen = isSeen;
+    this.link = el("a", { href: address(name), text: name });
+    this.header = el("header", {}, el("h3", {}, this.link));
+    this.node = el("article", { class: "card", on: { click: (event) => this.open(event) } }, this.header);
+    cardOf.set(this.node, this);
+    watcher.observe(this.node);
+  }
+
+  build() {
     this.state = el("span", { class: "state" });
     this.bar = new Bar();
     this.legend = new Legend();
-    this.spark = new Spark(name);
+    this.spark = new Spark(this.name);
     this.facts = facts();
     this.why = el("p", { class: "why" });
     this.hold = new Hold();
-    this.link = el("a", { href: address(name), text: name });
-    this.node = el(
-      "article",
-      { class: "card", on: { click: (event) => this.open(event) } },
-      el("header", {}, el("h3", {}, this.link), this.state),
-      this.bar.node,
-      this.legend.node,
-      this.spark.node,
-      this.facts.node,
-      this.why,
-      this.hold.node,
-    );
+    this.header.append(this.state);
+    this.node.append(this.bar.node, this.legend.node, this.spark.node, this.facts.node, this.why, this.hold.node);
   }
 
   open(event) {
@@ -90,7 +111,22 @@ class Card {
     location.hash = address(this.name);
   }
 
+  onSight(isSeen) {
+    this.isSeen = isSeen;
+    if (!isSeen || !this.pool) return;
+    if (later.take(this) || !this.state) this.draw();
+    this.follow();
+  }
+
   update(pool) {
+    this.pool = pool;
+    if (this.isSeen) this.draw();
+    else later.put(this);
+  }
+
+  draw() {
+    const { pool } = this;
+    if (!this.state) this.build();
     const { kind, words } = state(pool);
     mark(this.state, "kind", kind);
     say(this.state, words);
@@ -100,10 +136,15 @@ class Card {
     const told = sentence(pool.why, pool.pool);
     say(this.why, told);
     title(this.why, told);
+    this.hold.update(pool, time);
   }
 
   follow() {
-    this.spark.refresh();
+    if (this.isSeen) this.spark?.refresh();
+  }
+
+  tick() {
+    if (this.isSeen) this.hold?.update(this.pool, time);
   }
 }
 

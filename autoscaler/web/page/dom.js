@@ -46,7 +46,7 @@ export function keyed(parent, known, keys, make) {
   let before = null;
   for (let i = keys.length - 1; i >= 0; i--) {
     let made = known.get(keys[i]);
-    if (!made) known.set(keys[i], (made = make(keys[i])));
+    if (!made) known.set(keys[i], (made = make(keys[i], i)));
     if (made.node.parentNode !== parent || made.node.nextSibling !== before) parent.insertBefore(made.node, before);
     before = made.node;
   }

@@ -4,12 +4,14 @@
 import { address } from "./cards.js";
 import { byId, el, keyed, show } from "./dom.js";
 import { ask } from "./feed.js";
+import { Slices } from "./slices.js";
 import { clock, moment, sentence } from "./words.js";
 
 const KEPT = 400;
 const SHOWN = 80;
 const rows = new Map();
 const known = new Map();
+const soon = new Slices(() => arrange()); // the pools come first, and several things that come together are one change
 let standing = "";
 
 export function begin() {
@@ -21,7 +23,7 @@ export function add(fresh) {
   for (const row of fresh) rows.set(`d${row.id}`, row);
   const oldest = [...rows.keys()].slice(0, Math.max(0, rows.size - KEPT));
   for (const key of oldest) rows.delete(key);
-  arrange();
+  soon.put("rows");
 }
 
 // Orders are not in the stream: they are asked for when those that stand are others.
@@ -32,7 +34,7 @@ export async function follow(status) {
   try {
     const { given } = await ask("api/v1/orders?limit=50");
     for (const order of given) rows.set(`o${order.id}`, { ...order, isOrder: true });
-    arrange();
+    soon.put("rows");
   } catch {
     // What is asked for is shown when the journal can be read again and something changes.
   }

@@ -60,7 +60,7 @@ function tick() {
   if (!status) return;
   if (detail) detail.tick(now);
   else {
-    cards.tick(now, status);
+    cards.tick(now);
     neighbours.tick(now);
   }
 }

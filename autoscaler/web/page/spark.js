@@ -7,15 +7,6 @@ import { count, duration } from "./words.js";
 
 const STACK = ["ready", "starting", "draining"];
 const SPLIT = 0.42; // of the height, for what waits
-const seen = new WeakMap();
-
-// Only pictures on the screen are drawn, and their past is asked for when they first come into view.
-const watcher = new IntersectionObserver(
-  (entries) => {
-    for (const entry of entries) seen.get(entry.target)?.onSight(entry.isIntersecting);
-  },
-  { rootMargin: "100px" },
-);
 
 export class Spark {
   constructor(name) {
@@ -23,18 +14,10 @@ export class Spark {
     this.canvas = el("canvas", { "aria-hidden": "true" });
     this.peak = el("span", { class: "peak" });
     this.node = el("div", { class: "spark" }, this.canvas, this.peak);
-    this.visible = false;
-    seen.set(this.node, this);
-    watcher.observe(this.node);
   }
 
-  onSight(visible) {
-    this.visible = visible;
-    if (visible) this.refresh();
-  }
-
+  // To be called while it is on the screen: its past is asked for when it first comes into view.
   refresh() {
-    if (!this.visible) return;
     curve(this.name, HOUR).then(
       (told) => this.draw(told),
       () => say(this.peak, "the journal cannot be read"),

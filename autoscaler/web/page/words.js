@@ -2,18 +2,17 @@
 
 export const UNKNOWN = "–";
 
-const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const UNITS = [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]];
 
 export function count(number) {
-  return number === null || number === undefined ? UNKNOWN : whole.format(number);
+  if (number === null || number === undefined) return UNKNOWN;
+  const digits = String(Math.round(number)); // a page of many pools has thousands of these: the browser's own formats are slower
+  return digits.length > 3 ? digits.replace(/\B(?=(\d{3})+$)/g, ",") : digits;
 }
-
-const thousands = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 
 // The same where there is room for few digits: from ten thousand on "12.3K".
 export function brief(number) {
-  return typeof number === "number" && number >= 10_000 ? thousands.format(number) : count(number);
+  return typeof number === "number" && number >= 10_000 ? thousands().format(number) : count(number);
 }
 
 export function plural(number, one, many = `${one}s`) {
@@ -46,19 +45,25 @@ export function rate(perSecond) {
   return `${amount.toFixed(amount < 9.95 ? 1 : 0)}/${unit}`;
 }
 
-const clockFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
-const dayFormat = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
-const longFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+// The browser's formats are made when they are first needed: the first one takes longer than all that the page shows at first.
+const once = (make) => {
+  let made = null;
+  return () => (made ??= make());
+};
+const thousands = once(() => new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 }));
+const clockFormat = once(() => new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false }));
+const dayFormat = once(() => new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" }));
+const longFormat = once(() => new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" }));
 
 export function clock(at) {
   const date = new Date(at * 1000);
   const isToday = date.toDateString() === new Date().toDateString();
-  return isToday ? clockFormat.format(date) : `${dayFormat.format(date)} ${clockFormat.format(date)}`;
+  return isToday ? clockFormat().format(date) : `${dayFormat().format(date)} ${clockFormat().format(date)}`;
 }
 
 // With date and zone, for tooltips.
 export function moment(at) {
-  return longFormat.format(new Date(at * 1000));
+  return longFormat().format(new Date(at * 1000));
 }
 
 // A sentence of the daemon without the name of the pool in front, which stands above it anyway.
