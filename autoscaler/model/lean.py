@@ -40,20 +40,24 @@ def lean(frozen: type[T]) -> type[T]:
 
 def _new(frozen: Any, opened: type) -> Callable[..., Any]:
     """A `__new__` with the arguments of the dataclass, written out as `dataclasses` itself writes its methods."""
-    given = [field for field in fields(frozen) if field.init]
-    assert all(field.default_factory is MISSING for field in given), "a default that is made anew each time is not lean"
-    defaults = {f"_default_{field.name}": field.default for field in given if field.default is not MISSING}
-    arguments = [f"{field.name}=_default_{field.name}" if f"_default_{field.name}" in defaults else field.name for field in given]
-    lines = [
-        f"def __new__(cls, {', '.join(arguments)}):",
-        "    self = make(opened)",
-        *[f"    self.{field.name} = {field.name}" for field in given],
-        *(["    self.__post_init__()"] if hasattr(frozen, "__post_init__") else []),
-        "    self.__class__ = cls",
-        "    return self",
-    ]
-    scope: dict[str, Any] = {"make": object.__new__, "opened": opened, **defaults}
-    exec("\n".join(lines), scope)  # noqa: S102 - of names of fields, which are ours
+    scope: dict[str, Any] = {"create": object.__new__, "opened": opened, "missing": object()}
+    arguments, lines = [], []
+    for field in fields(frozen):
+        name = field.name
+        if not field.init:
+            continue
+        if field.default_factory is not MISSING:
+            scope[f"new_{name}"] = field.default_factory
+            arguments.append(f"{name}=missing")
+            lines.append(f"    self.{name} = new_{name}() if {name} is missing else {name}")
+            continue
+        scope[f"default_{name}"] = field.default
+        arguments.append(name if field.default is MISSING else f"{name}=default_{name}")
+        lines.append(f"    self.{name} = {name}")
+    if hasattr(frozen, "__post_init__"):
+        lines.append("    self.__post_init__()")
+    head, last = f"def __new__(cls, {', '.join(arguments)}):", "    self.__class__ = cls\n    return self"
+    exec("\n".join([head, "    self = create(opened)", *lines, last]), scope)  # noqa: S102 - of names of fields, which are ours
     new: Callable[..., Any] = scope["__new__"]
     new.__qualname__, new.__module__ = f"{frozen.__qualname__}.__new__", frozen.__module__
     return new

@@ -89,6 +89,7 @@ class PoolDecision:
         return "up" if self.desired > self.current else "down" if self.desired < self.current else "none"
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Decision:
     """All pools in one tick."""
@@ -107,7 +108,7 @@ class Decision:
     @property
     def actions(self) -> tuple[Action, ...]:
         """Everything to do, in the order of the pools."""
-        return tuple(action for pool in self.pools for action in pool.actions)
+        return tuple([action for pool in self.pools for action in pool.actions])
 
 
 class Result(StrEnum):
@@ -146,6 +147,7 @@ class Outcome:
     """Ids of the tasks that a kill cut off, as far as they are known."""
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Record:
     """One tick's whole story; logs, metrics, journal, API and page are renderings of it."""
@@ -247,6 +249,7 @@ class PoolMemory:
 NOTHING_REMEMBERED = PoolMemory()
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What is carried from tick to tick, and in the journal across restarts."""

@@ -120,6 +120,7 @@ class BrokerSight:
     """Its own counter, where it has one that we may read, as last read."""
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Observation:
     """All that was seen in one look, with its gaps."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autoscaler.model import BrokerSight, Container, Known, Observation, QueueSight, Stale, Unknown, WorkerSight, lane_key
+from autoscaler.model.lean import lean
 from autoscaler.model.readings import known
 from autoscaler.model.spending import Purse
 from autoscaler.policy.strangers import held, strangers
@@ -21,6 +22,7 @@ Worker = tuple[Container, WorkerSight]
 _UNHEARD = WorkerSight("", *[Unknown("nobody has heard of it")] * 8)
 
 
+@lean
 @dataclass(frozen=True, slots=True)
 class Census:
     """What the whole look says about existence, sorted once for all pools."""
@@ -57,12 +59,12 @@ def census(seen: Observation, brokers: tuple[str, ...] = (), purses: Mapping[str
         by_lane[container.pool if home else lane_key(container.pool, container.broker)].append((container, voice))
         ours.add(name)
         hears_ours = hears_ours or known(voice.online) is True
-    others = strangers(seen, ours)
+    others = () if seen.workers.keys() <= ours else strangers(seen, ours)
     return Census(
         seen=seen,
         by_lane={lane: tuple(found) for lane, found in by_lane.items()},
         strangers=others,
-        foreign=held(others),
+        foreign=held(others) if others else 0,
         hearing=frozenset([s.name for s in seen.sources if s.up]),
         hears_ours=hears_ours,
         purses=purses,

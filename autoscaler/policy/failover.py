@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from autoscaler.model import BrokerChoice, BrokerSight, BrokerTrack, Health, Memory
+from autoscaler.model.brokers import NO_BROKER
 
 DOWN_LOOKS = 3
 BACK_SECONDS = 60.0
@@ -20,7 +21,7 @@ BACK_LOOKS = 3
 def choose(brokers: tuple[str, ...], seen: Mapping[str, BrokerSight], memory: Memory, now: float) -> BrokerChoice:
     """The broker to start workers for, of these in the order of their rank."""
     if not brokers:
-        return BrokerChoice()
+        return NO_BROKER
     tracks = {name: track(memory.brokers.get(name, BrokerTrack()), seen.get(name), now) for name in brokers}
     before = memory.active_broker if memory.active_broker in brokers else ""
     active, why = _choice(brokers, before or brokers[0], seen, tracks, now)

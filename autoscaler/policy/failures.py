@@ -87,6 +87,8 @@ def trouble_after(
     Of a broker's fault a worker's words alone are enough only while no other worker of the pool is heard: what turns one away
     and serves the rest is this worker's own trouble.
     """
+    if not (outcomes or old.failures or old.broker_fault):
+        return Trouble(0, old.backoff_until, None)
     fault = _standing(old.broker_fault, view, broker)
     bad = [o for o in outcomes if _is_bad(o, old)]
     blamed = next((found for o in bad if (found := broker_fault(o))), None)

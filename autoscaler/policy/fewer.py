@@ -38,15 +38,14 @@ class Account(NamedTuple):
         """
         if not self.may_wait_seconds:
             return ()
+        slots, may_wait = self
         row: list[float] = []
-        last = 0
-        for count in range(1, max(len(behind), -(-busy // self.slots)) + 1):
-            before = behind[count - 1] if count <= len(behind) else 0.0
-            most = self.may_wait_seconds * count * self.slots
-            row.append(min(most, max(0.0, before + (busy - count * self.slots) * seconds)))
-            if row[-1] > 0.0:
-                last = count
-        return tuple(row[:last])
+        for count, before in enumerate(behind + (0.0,) * (-(-busy // slots) - len(behind)), start=1):
+            work, most = before + (busy - count * slots) * seconds, may_wait * count * slots
+            row.append(0.0 if work <= 0.0 else work if work < most else most)
+        while row and not row[-1]:
+            row.pop()
+        return tuple(row)
 
     def enough(self, behind: Sequence[float]) -> int:
         """The fewest replicas that would have kept every wait within the share of the target; at least one.

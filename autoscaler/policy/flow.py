@@ -20,6 +20,8 @@ RATE_MEMORY_SECONDS = 60.0
 LOOKS_MAX = 4096
 """Looks at waiting tasks that are kept; with more the oldest two are merged, which only makes waits look longer."""
 
+_STARTING, _DRAINING = Phase.STARTING, Phase.DRAINING
+
 
 def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float, account: Account = NO_ACCOUNT) -> Flow:
     """The flow after one more look.
@@ -49,13 +51,14 @@ def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float, 
 
 def serving(replicas: Iterable[Replica]) -> int:
     """Slots in use on replicas that stay; all of those of one that does not say: not seeing is never zero."""
-    return sum([_in_use(r) for r in replicas if r.phase is not Phase.DRAINING])
+    return sum([_in_use(r) for r in replicas if r.phase is not _DRAINING])
 
 
 def _in_use(replica: Replica) -> int:
     if replica.running is None:
-        return 0 if replica.phase is Phase.STARTING else replica.slots
-    return min(replica.slots, replica.running + replica.reserved)
+        return 0 if replica.phase is _STARTING else replica.slots
+    held = replica.running + replica.reserved
+    return held if held < replica.slots else replica.slots
 
 
 def running(replicas: Iterable[Replica]) -> int:
@@ -93,14 +96,20 @@ def unchanged(old: Flow, replicas: tuple[Replica, ...], looks: Iterable[float], 
     if old.at is None or not old.arrivals:
         return old
     at, busy_seconds, done, rate, behind = old.at, old.busy_seconds, old.done, old.arrival_rate, old.would_wait
-    busy, in_use = running(replicas), serving(replicas)
+    busy, in_use, before = running(replicas), serving(replicas), math.nan
+    fading = slowing = 0.0
+    settled = False
     for now in looks:
         seconds = now - at
-        fading = math.exp(-seconds / RUNTIME_MEMORY_SECONDS)
+        if seconds != before:
+            fading, slowing = math.exp(-seconds / RUNTIME_MEMORY_SECONDS), 1 - math.exp(-seconds / RATE_MEMORY_SECONDS)
+            before = seconds
         busy_seconds = busy_seconds * fading + busy * seconds
         done *= fading
-        rate += (0.0 - rate) * (1 - math.exp(-seconds / RATE_MEMORY_SECONDS))
-        behind = account.after(behind, in_use, seconds)
+        rate += (0.0 - rate) * slowing
+        if not settled:  # what a look leaves as it is, more of the same leave as it is
+            then = account.after(behind, in_use, seconds)
+            settled, behind = then == behind and seconds > 0, then
         at = now
     arrivals = ((at, old.arrivals[-1][1]),)
     return replace(old, at=at, busy_seconds=busy_seconds, done=done, arrival_rate=rate, arrivals=arrivals, would_wait=behind)

@@ -33,7 +33,8 @@ from autoscaler.policy.steering import ordered_count, told
 def lanes(policies: Policies, choice: BrokerChoice, look: Census, memory: Memory) -> tuple[PoolPolicy, ...]:
     """Every pool once for each broker on which it has something, and what is left of pools and brokers that are gone."""
     there = [lane for policy in policies.pools.values() for lane in _of_pool(policy, policies.brokers, choice, look, memory)]
-    return (*there, *_removed(policies, {lane.key for lane in there}, look, memory))
+    taken = {lane.key for lane in there}
+    return tuple(there) if look.by_lane.keys() <= taken else (*there, *_removed(policies, taken, look, memory))
 
 
 def _of_pool(policy: PoolPolicy, brokers: tuple[str, ...], choice: BrokerChoice, look: Census, memory: Memory) -> Iterator[PoolPolicy]:
@@ -41,8 +42,10 @@ def _of_pool(policy: PoolPolicy, brokers: tuple[str, ...], choice: BrokerChoice,
     active = lane_of(choice.active, brokers)
     yield replace(policy, broker=active) if active else policy
     for name in brokers:
+        if name == choice.active:
+            continue
         lane = replace(policy, broker=lane_of(name, brokers), standing=True, replicas_min=0, spare=0, schedule="")
-        if name != choice.active and _is_needed(lane, look, memory):
+        if _is_needed(lane, look, memory):
             yield lane
 
 
@@ -60,9 +63,8 @@ def _removed(policies: Policies, taken: set[str], look: Census, memory: Memory) 
     Workers of a pool that this memory never knew are left alone: they may belong to another autoscaler that was given the same
     instance name.
     """
-    left = sorted(set(look.by_lane) - taken)
-    known = {*policies.pools, *(key.partition("@")[0] for key in memory.pools)} if left else set()
-    for key in left:
+    known = {*policies.pools, *(key.partition("@")[0] for key in memory.pools)}
+    for key in sorted(look.by_lane.keys() - taken):
         pool, _, broker = key.partition("@")
         if pool in known:
             yield PoolPolicy(pool, (), 0, 0, slots=1, removed=True, broker=broker)
@@ -73,6 +75,8 @@ def _removed(policies: Policies, taken: set[str], look: Census, memory: Memory) 
 
 def share_lanes(proposals: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
     """The proposals with each pool's lanes cut so that together they stay within its `replicas.max`, or the count set by hand."""
+    if len({p.policy.name for p in proposals}) == len(proposals):
+        return proposals
     shared: list[Proposal] = []
     for _, group in groupby(proposals, key=lambda p: p.policy.name):
         of_pool = tuple(group)
@@ -129,6 +133,8 @@ def fair_shares(wanted: Sequence[int], room: int) -> list[int]:
 
 def joined(decisions: Sequence[PoolDecision], brokers: tuple[str, ...]) -> tuple[PoolDecision, ...]:
     """One decision per pool, with its lanes inside where there are several."""
+    if len({d.pool for d in decisions}) == len(decisions):
+        return tuple(decisions)
     pools: dict[str, list[PoolDecision]] = {}
     for decision in decisions:
         pools.setdefault(decision.pool, []).append(decision)

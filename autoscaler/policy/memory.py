@@ -7,6 +7,8 @@ their containers.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 
 from autoscaler.model import (
@@ -24,7 +26,9 @@ from autoscaler.model import (
     PoolView,
     Record,
     Result,
+    lane_key,
 )
+from autoscaler.model.readings import known
 from autoscaler.policy.census import broker_of
 from autoscaler.policy.drains import followed, signalled
 from autoscaler.policy.failures import trouble_after
@@ -32,6 +36,7 @@ from autoscaler.policy.meter import meters
 from autoscaler.policy.names import serial_after
 from autoscaler.policy.pace import begun, changes_after
 from autoscaler.policy.replicas import UNSEEN_START_SECONDS
+from autoscaler.policy.rollcall import roll_call
 from autoscaler.policy.selection import drain_of
 from autoscaler.policy.starts import untouched_since
 
@@ -41,7 +46,10 @@ LONGEST_WINDOW_SECONDS = 86400.0
 def remember(memory: Memory, record: Record) -> Memory:
     """The memory after this record; pools that have neither policy nor workers are forgotten."""
     seen, choice = record.observation, record.decision.brokers
-    pools = {d.key: _pool(memory.of(d.key), d, _of_lane(record, d), broker_of(seen, d.broker), record.at) for d in record.decision.lanes}
+    came, pools = _by_lane(record.outcomes), {}
+    for lane in record.decision.lanes:
+        key, broker = lane.key, broker_of(seen, lane.broker) if seen.brokers else None
+        pools[key] = _pool(memory.of(key), lane, tuple(came.get(key, ())), broker, record.at)
     return Memory(pools, choice.active, choice.tracks, meters(memory, record))
 
 
@@ -69,8 +77,11 @@ def _resumed(pool: PoolMemory) -> PoolMemory:
     )
 
 
-def _of_lane(record: Record, lane: PoolDecision) -> tuple[Outcome, ...]:
-    return tuple([o for o in record.outcomes if o.action.pool == lane.pool and o.action.broker == lane.broker])
+def _by_lane(outcomes: tuple[Outcome, ...]) -> Mapping[str, list[Outcome]]:
+    by_lane: defaultdict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        by_lane[lane_key(outcome.action.pool, outcome.action.broker)].append(outcome)
+    return by_lane
 
 
 def _pool(
@@ -78,10 +89,10 @@ def _pool(
 ) -> PoolMemory:
     if not decided.view.fleet_seen:
         return _unseen(old, decided.view, outcomes, now)
-    view, listed = decided.view, _listed(decided.view)
+    view, names, depth = decided.view, roll_call(old, decided.view, now), _depth(decided.view)
     trouble = trouble_after(old, view, outcomes, broker, now)
     started, left = begun(old, decided, outcomes)
-    depth = _depth(view)
+    listed = _listed(view) if old.drains or old.pending or outcomes else frozenset()
     return PoolMemory(
         recommendations=_window(old.recommendations, decided, decided.recommended, now),
         needs=_window(old.needs, decided, decided.needed, now),
@@ -89,28 +100,28 @@ def _pool(
         last_up=now if started else old.last_up,
         last_down=now if left else old.last_down,
         changes=changes_after(old.changes, started - left, now),
-        waiting_since=_waiting_since(old, view, now),
+        waiting_since=_waiting_since(old, view, now, all_seen=depth is not None),
         drains=_drains(old, view, listed, outcomes, now),
-        ready=_ready(old, view, listed),
-        silent=tuple([(r.name, dict(old.silent).get(r.name, now)) for r in view.replicas if r.said_offline]),
-        idle=tuple([r.name for r in view.serving if r.phase is Phase.READY and r.is_idle]),
-        starting=tuple([r.name for r in view.serving if r.phase is Phase.STARTING]),
-        ended=tuple([c.name for c in view.exited]),
+        ready=names.ready,
+        idle=names.idle,
+        starting=names.starting,
+        silent=names.silent,
+        ended=tuple([c.name for c in view.exited]) if view.exited else (),
         pending=_pending(old, listed, outcomes, now),
-        flow=view.flow,
         failures=trouble.failures,
         backoff_until=trouble.backoff_until,
         broker_fault=trouble.fault,
+        flow=view.flow,
         boot_seconds=_boot_seconds(old, view, now),
         stop_seconds=_stop_seconds(old, outcomes, now),
         desired=decided.desired,
         looked_at=now,
-        audible=old.audible or any(r.heard for r in view.replicas),
-        unheard=tuple([(r.name, r.unheard_seconds) for r in view.replicas if r.unheard_seconds]),
+        audible=names.audible,
+        unheard=names.unheard,
         depth=depth,
-        untouched_since=untouched_since(old, depth, now),
         serial=serial_after(old, view, decided.actions),
-        woken_at=now if any(o.kind is OrderKind.WAKE for o in view.orders) else old.woken_at,
+        untouched_since=untouched_since(old, depth, now),
+        woken_at=now if view.orders and any(o.kind is OrderKind.WAKE for o in view.orders) else old.woken_at,
     )
 
 
@@ -120,7 +131,7 @@ def _unseen(old: PoolMemory, view: PoolView, outcomes: tuple[Outcome, ...], now:
     return replace(
         old,
         watched_since=None,
-        waiting_since=_waiting_since(old, view, now),
+        waiting_since=_waiting_since(old, view, now, all_seen=_depth(view) is not None),
         drains=tuple(d for d in old.drains if (ActionKind.DRAIN, d.replica) not in failed),
         pending=tuple((n, at) for n, at in old.pending if (ActionKind.START, n) not in failed),
         looked_at=None,
@@ -134,9 +145,12 @@ def _begun(outcomes: tuple[Outcome, ...], kind: ActionKind) -> tuple[Action, ...
 
 def _depth(view: PoolView) -> tuple[int, int] | None:
     """Waiting and unacknowledged tasks over all queues, None while one cannot be seen."""
-    if not all(isinstance(q.waiting, Known) for q in view.queues):
-        return None
-    return view.waiting, sum([q.unacked.value for q in view.queues if isinstance(q.unacked, Known)])
+    unacked = 0
+    for queue in view.queues:
+        if not isinstance(queue.waiting, Known):
+            return None
+        unacked += known(queue.unacked) or 0
+    return view.waiting, unacked
 
 
 Window = tuple[tuple[float, int], ...]
@@ -182,26 +196,19 @@ def _thin(window: Window) -> Window:
     return tuple(reversed(kept))
 
 
-def _waiting_since(old: PoolMemory, view: PoolView, now: float) -> float | None:
+def _waiting_since(old: PoolMemory, view: PoolView, now: float, *, all_seen: bool) -> float | None:
     """Since when something has waited; a queue that cannot be seen neither starts nor ends the wait."""
     if view.waiting > 0:
         return old.waiting_since if old.waiting_since is not None else now
-    all_seen = all(isinstance(q.waiting, Known) for q in view.queues)
     return None if all_seen else old.waiting_since
 
 
-def _listed(view: PoolView) -> set[str]:
+def _listed(view: PoolView) -> frozenset[str]:
     """Names that the fleet shows, running or ended."""
-    return {r.name for r in view.replicas if r.container_id} | {c.name for c in view.exited}
+    return frozenset([*[r.name for r in view.replicas if r.container_id], *[c.name for c in view.exited]])
 
 
-def _ready(old: PoolMemory, view: PoolView, listed: set[str]) -> tuple[str, ...]:
-    """Names heard at least once, for as long as the fleet shows them."""
-    heard = {r.name for r in view.serving if r.heard}
-    return tuple(sorted((heard | set(old.ready)) & listed))
-
-
-def _drains(old: PoolMemory, view: PoolView, listed: set[str], outcomes: tuple[Outcome, ...], now: float) -> tuple[Drain, ...]:
+def _drains(old: PoolMemory, view: PoolView, listed: frozenset[str], outcomes: tuple[Outcome, ...], now: float) -> tuple[Drain, ...]:
     """Drains under way; one whose signal could not be sent is forgotten, so that the next tick decides afresh."""
     if not old.drains and not outcomes:
         return ()
@@ -215,7 +222,7 @@ def _drains(old: PoolMemory, view: PoolView, listed: set[str], outcomes: tuple[O
     return tuple(replace(drain, killed=True) if name in killed else drain for name, drain in drains.items())
 
 
-def _pending(old: PoolMemory, listed: set[str], outcomes: tuple[Outcome, ...], now: float) -> tuple[tuple[str, float], ...]:
+def _pending(old: PoolMemory, listed: frozenset[str], outcomes: tuple[Outcome, ...], now: float) -> tuple[tuple[str, float], ...]:
     """Starts that the fleet does not show yet; a refused one is forgotten at once."""
     if not old.pending and not outcomes:
         return ()

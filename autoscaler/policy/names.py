@@ -28,8 +28,13 @@ def new_names(instance: str, lane: PoolPolicy, view: PoolView, memory: PoolMemor
 
 
 def serial_after(old: PoolMemory, view: PoolView, actions: Iterable[Action]) -> int:
-    """The highest number seen or ordered by now; also of a start that failed, as it may have happened all the same."""
-    return latest(old.serial, _listed(view), (a.replica for a in actions if a.kind is ActionKind.START))
+    """The highest number seen or ordered by now; also of a start that failed, as it may have happened all the same.
+
+    Names that are remembered were counted when they were first seen.
+    """
+    counted = frozenset((*old.ready, *old.starting)) if old.serial else frozenset()
+    new = [name for name in _listed(view) if name not in counted]
+    return latest(old.serial, new, [a.replica for a in actions if a.kind is ActionKind.START]) if new or actions else old.serial
 
 
 def latest(before: int, *names: Iterable[str]) -> int:
@@ -42,8 +47,8 @@ def latest(before: int, *names: Iterable[str]) -> int:
     return max([before, *(int(number[1], 16) for number in found if number)])
 
 
-def _listed(view: PoolView) -> Iterator[str]:
-    return itertools.chain((r.name for r in view.replicas), (c.name for c in view.exited))
+def _listed(view: PoolView) -> list[str]:
+    return [*[r.name for r in view.replicas], *[c.name for c in view.exited]]
 
 
 def _beginning(broker: str, now: float) -> int:

@@ -87,6 +87,8 @@ def changes_after(old: Changes, change: int, now: float) -> Changes:
     """
     if not change and not old:
         return ()
+    if not change and now - old[0][0] < LONGEST_PERIOD_SECONDS:
+        return old
     kept = [(at, n) for at, n in old if now - at < LONGEST_PERIOD_SECONDS]
     if change and kept and now - kept[-1][0] < CHANGES_APART_SECONDS:
         kept[-1] = (kept[-1][0], kept[-1][1] + change)

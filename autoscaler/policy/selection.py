@@ -33,7 +33,9 @@ def actions(p: Proposal, instance: str) -> tuple[Action, ...]:
     leaving = (*_kills(p), *_unsent(p)) if p.memory.drains else ()
     ordered = sent_home(p) if p.view.orders else ()
     change = _starts(p, instance) if p.count > p.current else _drains(p) if p.count < p.current else ()
-    everything = (*_removals(p.view), *leaving, *ordered, *_failed_starts(p), *change, *_replaced_in_place(p))
+    failed = _failed_starts(p) if p.view.failed_starts else ()
+    replaced = _replaced_in_place(p) if p.view.outdated else ()
+    everything = (*_removals(p.view), *leaving, *ordered, *failed, *change, *replaced)
     return tuple([replace(action, broker=p.policy.broker) for action in everything]) if p.policy.broker else everything
 
 
@@ -61,8 +63,6 @@ def _unsent(p: Proposal) -> tuple[Action, ...]:
 
 def _failed_starts(p: Proposal) -> tuple[Action, ...]:
     """Replicas that were not heard in time: drained, never killed, for what cannot be heard might still run a task."""
-    if not p.view.failed_starts:
-        return ()
     because = f"not heard within start.timeout ({p.policy.start_timeout_seconds:.0f} s), though it would have been"
     return tuple(
         [Action(ActionKind.DRAIN, p.policy.name, r.name, r.container_id, because, last_words=True) for r in p.view.failed_starts]
@@ -71,8 +71,6 @@ def _failed_starts(p: Proposal) -> tuple[Action, ...]:
 
 def _replaced_in_place(p: Proposal) -> tuple[Action, ...]:
     """Old workers at `replicas.max`: drained first, and their places filled from the next look on."""
-    if not p.view.outdated:
-        return ()
     chosen = _cheapest(p, in_place(p), surge(p))
     because = "of an earlier spec or image, and replicas.max leaves no room for its replacement beside it"
     return tuple(Action(ActionKind.DRAIN, p.policy.name, r.name, r.container_id, because) for r in chosen)

@@ -148,7 +148,10 @@ class Turns:
 
     def note(self, record: Record) -> None:
         """One more tick."""
-        kinds: Sequence[ActionKind] = [a.kind for a in record.decision.actions if a.kind in (ActionKind.START, ActionKind.DRAIN)]
+        actions = record.decision.actions
+        if not actions:
+            return
+        kinds: Sequence[ActionKind] = [a.kind for a in actions if a.kind in (ActionKind.START, ActionKind.DRAIN)]
         if kinds:
             self.count += self.direction is not None and kinds[0] is not self.direction
             self.direction = kinds[0]

@@ -65,6 +65,9 @@ class Boot:
             yield self.mean_seconds * (1.0 - self.spread + self.spread * lucky)
 
 
+ALWAYS_SEEN = (math.inf, math.inf)
+
+
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """What makes it harder than usual to see and to decide."""
@@ -73,7 +76,7 @@ class Conditions:
     """Tasks per slot that a worker takes beside those it runs (Celery's prefetch multiplier)."""
     told_boot: float = 1.0
     """What the engine says of how long a start took, as a multiple of the truth."""
-    blind: tuple[float, float] = (math.inf, math.inf)
+    blind: tuple[float, float] = ALWAYS_SEEN
     """From when until when Flower is away: neither the queue nor what the workers do is seen."""
 
 
@@ -140,7 +143,8 @@ class World:
 
     def looks_same_until(self) -> float:
         """The next moment at which a look could see something else."""
-        return min([self.next_event(), *(at for at in self.conditions.blind if at > self.now)])
+        event = self.next_event()
+        return event if self.conditions.blind is ALWAYS_SEEN else min([event, *(at for at in self.conditions.blind if at > self.now)])
 
     def advance(self, until: float) -> None:
         """Let everything happen up to this moment, in order."""
