@@ -10,10 +10,10 @@ there. Prints CPU milliseconds for one tick, and the ratio of the median to the 
 from __future__ import annotations
 
 import argparse
-import gc
 import statistics
 import time
 
+from autoscaler.collector import collect_seldom
 from autoscaler.model import (
     BacklogPerReplica,
     Container,
@@ -128,8 +128,7 @@ def main() -> None:
     args = parser.parse_args()
     policies = Policies("autoscaler", INTERVAL_SECONDS, 100_000, {p.name: p for p in map(a_policy, range(args.pools))})
     looks = [a_look(args.pools, tick) for tick in range(args.ticks)]
-    gc.collect()
-    gc.freeze()  # the looks of all ticks are not part of any
+    collect_seldom()  # as the daemon does; the looks of all ticks are not part of any
     deciding, remembering, last = milliseconds(policies, looks)
     replicas = sum(pool.current for pool in last.pools)
     print(f"{args.pools} pools, {replicas} replicas, {len(last.actions)} actions in the last of {args.ticks} ticks; CPU of one tick")

@@ -11,6 +11,7 @@ import signal
 from pathlib import Path
 from types import FrameType
 
+from autoscaler.collector import collect_seldom
 from autoscaler.daemon import Daemon
 
 
@@ -29,6 +30,7 @@ def run_daemon(config: Path, *, dry_run: bool, once: bool, standby: bool) -> int
     signal.signal(signal.SIGHUP, reload)
     if not daemon.startup(standby=standby):
         return 0
+    collect_seldom()
     try:
         return daemon.run(once=once)
     finally:

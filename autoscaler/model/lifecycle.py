@@ -64,13 +64,16 @@ TABLE: dict[tuple[Phase | None, Event], Phase | None] = {
 """(phase, event) -> next phase; None is before the beginning and after the end. What is not listed changes nothing."""
 
 
+_AFTER = {start: {event: then for (phase, event), then in TABLE.items() if phase is start} for start in Phase}
+
+
 def after(phase: Phase, event: Event | None) -> Phase:
     """The phase after this event, the same one where the table has no row for it.
 
     >>> after(Phase.STARTING, Event.HEARD), after(Phase.DRAINING, Event.HEARD)
     (<Phase.READY: 'ready'>, <Phase.DRAINING: 'draining'>)
     """
-    found = TABLE.get((phase, event), phase) if event else phase
+    found = _AFTER[phase].get(event, phase) if event else phase
     assert found is not None, "a replica that is listed has a phase"
     return found
 

@@ -115,30 +115,34 @@ class Sums:
     silent: int
     """Slots of replicas that are there and do not say what they run."""
 
-    def _sum_up(self, replicas: tuple[Replica, ...]) -> None:
+    replicas: tuple[Replica, ...]
+
+    def __post_init__(self) -> None:
         serving: list[Replica] = []
-        failed: list[Replica] = []
+        failed: tuple[Replica, ...] = ()
+        outdated: tuple[Replica, ...] = ()
         leaving = holders = slots = busy = lost = silent = 0
-        for r in replicas:
+        for r in self.replicas:
             phase = r.phase
-            holders += phase is not _DRAINING and r.scheduled > 0
-            if r.start_failed:
-                failed.append(r)
+            if r.scheduled and phase is not _DRAINING:
+                holders += 1
             if phase is _DRAINING or r.start_failed:
                 leaving += 1
-            elif phase is _LOST:
-                serving.append(r)
+                failed += (r,) if r.start_failed else ()
+                continue
+            serving.append(r)
+            if r.outdated:
+                outdated += (r,)
+            if phase is _LOST:
                 lost += r.slots
-            else:
-                serving.append(r)
-                slots += r.slots
-                if r.running is None:
-                    silent += r.slots
-                elif phase is _READY:
-                    busy += min(r.slots, r.running + r.reserved)
-        self.serving, self.failed_starts, self.leaving, self.holders = tuple(serving), tuple(failed), leaving, holders
-        self.outdated = tuple([r for r in serving if r.outdated])
-        self.slots, self.busy, self.lost, self.silent = slots, busy, lost, silent
+                continue
+            slots += r.slots
+            if r.running is None:
+                silent += r.slots
+            elif phase is _READY:
+                busy += min(r.slots, r.running + r.reserved)
+        self.serving, self.failed_starts, self.outdated = tuple(serving), failed, outdated
+        self.leaving, self.holders, self.slots, self.busy, self.lost, self.silent = leaving, holders, slots, busy, lost, silent
 
 
 @lean
@@ -176,9 +180,6 @@ class PoolView(Sums):
     """What the budget of its broker asks."""
     refused: str = ""
     """Why its broker turns away whoever comes, in words; empty where it does not."""
-
-    def __post_init__(self) -> None:
-        self._sum_up(self.replicas)
 
     def of(self, *phases: Phase) -> tuple[Replica, ...]:
         """The replicas in these phases."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 from autoscaler.model import Flow, Phase, Replica
 from autoscaler.policy.fewer import NO_ACCOUNT, Account
@@ -29,20 +30,22 @@ def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float, 
     A worker that is seen for the first time counts from its own start, unless this is the first look of all: then what it did
     before is not ours to know.
     """
-    counters, newly_started, newly_finished = _count(old, replicas)
-    if not counters and not old.is_measured:
-        return old
-    started = old.started + newly_started
-    seconds = max(0.0, now - old.at) if old.at is not None else 0.0
-    fading = math.exp(-seconds / RUNTIME_MEMORY_SECONDS)
+    count = _count(old, replicas)
+    if old.at is None:
+        if not count.counters:
+            return old
+        seconds = 0.0
+    else:
+        seconds = max(0.0, now - old.at)
+    started, fading = old.started + count.started, math.exp(-seconds / RUNTIME_MEMORY_SECONDS)
     arrived = max(started + waiting, old.arrivals[-1][1] if old.arrivals else 0)
     return Flow(  # in the order of its fields: by name it takes three times as long
         now,
-        counters,
+        count.counters,
         started,
-        old.finished + newly_finished,
-        old.busy_seconds * fading + running(replicas) * seconds,
-        old.done * fading + newly_finished,
+        old.finished + count.finished,
+        old.busy_seconds * fading + count.running * seconds,
+        old.done * fading + count.finished,
         _waiting_looks(old.arrivals, started, waiting, arrived, now) if waiting else ((now, arrived),),
         _rate(old, arrived, seconds),
         account.after(old.would_wait, serving(replicas), seconds) if account.may_wait_seconds else (),
@@ -61,21 +64,26 @@ def _in_use(replica: Replica) -> int:
     return held if held < replica.slots else replica.slots
 
 
-def running(replicas: Iterable[Replica]) -> int:
+class _Count(NamedTuple):
+    """What the replicas' counters say in one look."""
+
+    counters: tuple[tuple[str, int, int], ...]
+    started: int
+    """Tasks that they started and finished since the last look."""
+    finished: int
+    running: int
     """Slots known to run a task, on draining replicas too."""
-    return sum([min(r.slots, r.running) for r in replicas if r.running is not None])
 
 
-def _count(old: Flow, replicas: tuple[Replica, ...]) -> tuple[tuple[tuple[str, int, int], ...], int, int]:
-    """The replicas' counters, and how many tasks they started and finished since the last look.
-
-    A replica that is silent for a while keeps its last counters.
-    """
+def _count(old: Flow, replicas: Iterable[Replica]) -> _Count:
+    """In one pass; a replica that is silent for a while keeps its last counters."""
     before = {counter[0]: counter for counter in old.counters}
     counters: list[tuple[str, int, int]] = []
-    newly_started = newly_finished = 0
+    newly_started = newly_finished = running = 0
     for r in replicas:
         was, started, finished = before.get(r.name), r.started, r.finished
+        if r.running is not None:
+            running += r.running if r.running < r.slots else r.slots
         if started is None or finished is None:
             if was:
                 counters.append(was)
@@ -85,7 +93,7 @@ def _count(old: Flow, replicas: tuple[Replica, ...]) -> tuple[tuple[tuple[str, i
         _, began_with, ended_with = was or (counter if old.at is None else (r.name, 0, 0))
         newly_started += started - began_with if started > began_with else 0
         newly_finished += finished - ended_with if finished > ended_with else 0
-    return tuple(counters), newly_started, newly_finished
+    return _Count(tuple(counters), newly_started, newly_finished, running)
 
 
 def unchanged(old: Flow, replicas: tuple[Replica, ...], looks: Iterable[float], account: Account = NO_ACCOUNT) -> Flow:
@@ -96,7 +104,7 @@ def unchanged(old: Flow, replicas: tuple[Replica, ...], looks: Iterable[float], 
     if old.at is None or not old.arrivals:
         return old
     at, busy_seconds, done, rate, behind = old.at, old.busy_seconds, old.done, old.arrival_rate, old.would_wait
-    busy, in_use, before = running(replicas), serving(replicas), math.nan
+    busy, in_use, before = _count(old, replicas).running, serving(replicas), math.nan
     fading = slowing = 0.0
     settled = False
     for now in looks:

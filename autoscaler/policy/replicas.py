@@ -7,12 +7,13 @@ is not the same as idle. `view.py` asks for each lane; the table of the phases i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from autoscaler.model import Container, ContainerState, Drain, Order, Phase, PoolMemory, PoolPolicy, Replica, WorkerSight
+from autoscaler.model.lean import lean
 from autoscaler.model.lifecycle import Event, after
 from autoscaler.model.readings import known
-from autoscaler.policy.census import Census, Worker
+from autoscaler.policy.census import Worker
 from autoscaler.policy.drains import defies
 from autoscaler.policy.starts import ear
 
@@ -23,16 +24,22 @@ UNSEEN_START_SECONDS = 60.0
 
 NO_DRAINS: Mapping[str, Drain] = {}
 _CREATED, _RUNNING = ContainerState.CREATED, ContainerState.RUNNING
+_HEARD = Event.HEARD
 _STARTING, _READY, _DRAINING, _LOST = Phase.STARTING, Phase.READY, Phase.DRAINING, Phase.LOST
 
 
-class Lane(NamedTuple):
+@lean
+@dataclass(frozen=True, slots=True)
+class Lane:
     """One lane in one look: what is wanted, seen and remembered of it."""
 
     policy: PoolPolicy
-    look: Census
     memory: PoolMemory
     now: float
+    hearing: frozenset[str]
+    """Sources that answered."""
+    hears_ours: bool
+    """Whether some worker of ours is heard in this look."""
     tasks_wait: bool
     heard: frozenset[str]
     """Names of replicas that were heard before."""
@@ -57,7 +64,7 @@ def drains_under_way(memory: PoolMemory, orders: tuple[Order, ...]) -> Mapping[s
 def ended(lane: Lane, workers: tuple[Worker, ...]) -> tuple[Container, ...]:
     """Containers that exited, or were created and never started (their start was cut off by a crash)."""
     there = [container for container, _ in workers if container.state is not _RUNNING]
-    return tuple([c for c in there if c.state is not _CREATED or _never_started(c, lane)])
+    return tuple([c for c in there if c.state is not _CREATED or _never_started(c, lane)]) if there else ()
 
 
 def _never_started(container: Container, lane: Lane) -> bool:
@@ -77,11 +84,11 @@ def _ordered(lane: Lane, workers: tuple[Worker, ...]) -> tuple[Replica, ...]:
 def _replica(container: Container, voice: WorkerSight, lane: Lane) -> Replica:
     policy, name = lane.policy, container.name
     drain, heard_before = lane.drains.get(name), name in lane.heard
-    online, running, could_hear = known(voice.online), known(voice.running), _could_hear(container, lane.look.hearing)
+    online, running, could_hear = known(voice.online), known(voice.running), _could_hear(container, lane.hearing)
     if known(voice.draining):
         event: Event | None = Event.LEAVING
     else:
-        event = Event.HEARD if online else _silence(container, lane, said_offline=online is False, could_hear=could_hear)
+        event = _HEARD if online else _silence(container, lane, said_offline=online is False, could_hear=could_hear)
     phase = after(_DRAINING if drain else _READY if heard_before else _STARTING, event)
     unheard = 0.0 if heard_before or online else _unheard_seconds(container, lane, could_hear=could_hear)
     if running is None and phase is _STARTING and could_hear:
@@ -119,7 +126,7 @@ def _silence(container: Container, lane: Lane, *, said_offline: bool, could_hear
 
 def _unheard_seconds(container: Container, lane: Lane, *, could_hear: bool) -> float:
     """How long this one, that was never heard, would have been."""
-    listening = ear(lane.memory, hears_ours=lane.look.hears_ours, tasks_wait=lane.tasks_wait)
+    listening = ear(lane.memory, hears_ours=lane.hears_ours, tasks_wait=lane.tasks_wait)
     return listening.unheard_seconds(container, lane.now, could_hear=could_hear)
 
 

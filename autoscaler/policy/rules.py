@@ -34,9 +34,9 @@ class Proposal:
     @classmethod
     def begin(cls, policy: PoolPolicy, view: PoolView, memory: PoolMemory, now: float, *steps: Step | None) -> Proposal:
         """What these first steps recommend; the first is kept even where it changes nothing, so every trace begins with it."""
-        taken = tuple([step for step in steps if step is not None])
+        taken = tuple(filter(None, steps))
         wanted = taken[-1].after
-        return cls(policy, view, memory, now, view.current, wanted, wanted, taken)
+        return cls(policy, view, memory, now, len(view.serving), wanted, wanted, taken)
 
     def step(self, rule: str, after: int, reason: Reason, because: str) -> Step | None:
         """A step of this rule, None where it changes nothing."""

@@ -28,14 +28,18 @@ from autoscaler.policy.steering import sent_home
 
 def actions(p: Proposal, instance: str) -> tuple[Action, ...]:
     """Everything to do for one lane; nothing at all while its containers cannot be listed."""
-    if not p.view.fleet_seen:
+    view, drains, change = p.view, p.memory.drains, p.count - p.current
+    to_settle = view.exited or drains or view.orders or view.failed_starts or view.outdated
+    if not (change or to_settle) or not view.fleet_seen:
         return ()
-    leaving = (*_kills(p), *_unsent(p)) if p.memory.drains else ()
-    ordered = sent_home(p) if p.view.orders else ()
-    change = _starts(p, instance) if p.count > p.current else _drains(p) if p.count < p.current else ()
-    failed = _failed_starts(p) if p.view.failed_starts else ()
-    replaced = _replaced_in_place(p) if p.view.outdated else ()
-    everything = (*_removals(p.view), *leaving, *ordered, *failed, *change, *replaced)
+    everything = (
+        *(_removals(view) if view.exited else ()),
+        *((*_kills(p), *_unsent(p)) if drains else ()),
+        *(sent_home(p) if view.orders else ()),
+        *(_failed_starts(p) if view.failed_starts else ()),
+        *(_starts(p, instance) if change > 0 else _drains(p) if change < 0 else ()),
+        *(_replaced_in_place(p) if view.outdated else ()),
+    )
     return tuple([replace(action, broker=p.policy.broker) for action in everything]) if p.policy.broker else everything
 
 

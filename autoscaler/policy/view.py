@@ -32,10 +32,11 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float, i
     queues = tuple([waits.get(q) or QueueSight(q, _NOT_LOOKED_AT) for q in policy.queues])
     work = _added_up(queues, now + memory.boot_seconds + interval_seconds)
     workers, orders = all_seen.by_lane.get(policy.key, ()), _in_force(policy, seen, now) if seen.orders else ()
-    lane = Lane(policy, all_seen, memory, now, work.waiting > 0, frozenset(memory.ready), drains_under_way(memory, orders))
+    drains, ready = drains_under_way(memory, orders), frozenset(memory.ready)
+    lane = Lane(policy, memory, now, all_seen.hearing, all_seen.hears_ours, work.waiting > 0, ready, drains)
     replicas = replicas_of(lane, workers) if workers or memory.pending else ()
     flow = measure(memory.flow, replicas, work.waiting, now, account_of(policy))
-    oldest_wait = _oldest_wait(flow, memory, work.waiting, now)
+    oldest_wait = _oldest_wait(flow, memory, work.waiting, now) if work.waiting or memory.waiting_since is not None else 0.0
     foreign = of_pool(all_seen.strangers, policy.queues, now) if all_seen.strangers else ()
     return PoolView(  # in the order of its fields: by name it takes three times as long
         policy.name,
@@ -72,20 +73,20 @@ class _Work(NamedTuple):
 def _added_up(queues: tuple[QueueSight, ...], soon: float) -> _Work:
     """The sums over the queues, of what could be seen; tasks that are due by `soon` count as waiting."""
     waiting = unacked = 0
-    due: list[float] = []
-    gaps: list[str] = []
+    due: tuple[float, ...] = ()
+    gaps: tuple[str, ...] = ()
     for queue in queues:
         if isinstance(queue.waiting, Known):
             waiting += queue.waiting.value
         else:
-            gaps.append(f"queue {queue.queue}: {queue.waiting.why}")
+            gaps += (f"queue {queue.queue}: {queue.waiting.why}",)
         unacked += known(queue.unacked) or 0
         due += queue.later
     if not due:
-        return _Work(waiting, unacked, 0, None, tuple(gaps))
-    due.sort()
-    counted = bisect(due, soon)
-    return _Work(waiting + counted, unacked, len(due) - counted, due[0], tuple(gaps))
+        return _Work(waiting, unacked, 0, None, gaps)
+    times = sorted(due)
+    counted = bisect(times, soon)
+    return _Work(waiting + counted, unacked, len(times) - counted, times[0], gaps)
 
 
 def _in_force(policy: PoolPolicy, seen: Observation, now: float) -> tuple[Order, ...]:

@@ -6,13 +6,12 @@ arrival, for settings under which it never gets there.
 
 from __future__ import annotations
 
-import gc
 import math
 from array import array
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from autoscaler.collector import without_collector
 from autoscaler.loop import tick
 from autoscaler.model import ActionKind, Memory, Policies, PoolPolicy, Record
 from autoscaler.sim.arrivals import Trace
@@ -59,7 +58,7 @@ class Run:
 
 def run(policies_at: PoliciesAt, trace: Trace, boot: Boot, *, seed: int = 0, conditions: Conditions = CALM) -> Run:
     """One trace from its beginning to its end; ticks that can change nothing are left out."""
-    with _without_collector():
+    with without_collector():
         return _run(policies_at, trace, World(only(policies_at(0.0)), trace, boot, seed, conditions), skip=True)
 
 
@@ -102,18 +101,6 @@ def only(policies: Policies) -> PoolPolicy:
     """The one pool that is simulated."""
     (policy,) = policies.pools.values()
     return policy
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Frozen values make no cycles, so looking for some would only cost a fifth of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def first_tick(at: float, interval_seconds: float) -> int:
