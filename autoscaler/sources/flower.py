@@ -88,7 +88,7 @@ class FlowerSource:
         online = _online(status, workers)
         ours = {container.worker for container in wanted.containers}
         self._strangers.meet(name for name, up in online.items() if up and name not in ours)
-        if isinstance(lengths, SightError) and isinstance(status, SightError) and not online:
+        if isinstance(status, SightError) and isinstance(lengths if self._depths else workers, SightError) and not online:
             raise status
         depths = {queue: n for queue, n in _entries(lengths).items() if queue in wanted.queues}
         return Sight(

@@ -7,6 +7,7 @@ one on which an answer may still be under way is dropped. Whatever redis-py rais
 from __future__ import annotations
 
 import inspect
+import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -161,6 +162,7 @@ _CODES = {
     "CROSSSLOT": _CLUSTER,
 }
 """What Redis says by its first word, where more can be told than `REMEDY` does."""
+_NO_DATABASE = re.compile("DB index is out of range|Only 0th database|SELECT is not allowed", re.IGNORECASE)
 _CAUSES: tuple[tuple[type[BaseException], Health, str], ...] = (
     (trouble.NoPermissionError, Health.AUTH, "does not let its user read: allow EXISTS, LLEN, HLEN, HSCAN, SSCAN, LINDEX and LRANGE"),
     (trouble.AuthenticationError, Health.AUTH, REMEDY[Health.AUTH]),
@@ -189,6 +191,8 @@ def _trouble(error: BaseException) -> tuple[Health, str]:
         return _CODES[code]
     if said := spoken(text):
         return said, REMEDY[said]
+    if _NO_DATABASE.search(text):
+        return Health.UNUSABLE, "has no database of this number: write one that it has at the end of its url; managed ones often have /0 only"
     for cause in _chain(error):
         for kind, health, words in _CAUSES:
             if isinstance(cause, kind):

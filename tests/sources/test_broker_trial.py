@@ -102,7 +102,7 @@ def test_a_good_broker_passes_every_step(servers: Servers) -> None:
         pytest.param("redis://:{password}@localhost:{tls}", "login", "does it want TLS (rediss://)", id="plain to a TLS port"),
         pytest.param("redis://localhost:{port}", "login", "asks for a password, and the url has none", id="no password"),
         pytest.param("redis://:{password}x@localhost:{port}", "login", "check user and password", id="wrong password"),
-        pytest.param("redis://:{password}@localhost:{port}/99", "login", "DB index is out of range", id="no such database"),
+        pytest.param("redis://:{password}@localhost:{port}/99", "login", "no database of this number", id="no such database"),
         pytest.param("redis://reader:p@localhost:{port}", "commands", "may not use LPUSH", id="no permission to write"),
     ],
 )

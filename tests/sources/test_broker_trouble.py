@@ -87,6 +87,10 @@ def looks(talk: Talk, times: int = 1, **settings: str) -> Sight:
         pytest.param(
             b"-LOADING Redis is loading the dataset in memory", SourceUnreachable, Health.LOADING, "still loading", id="loading",
         ),
+        pytest.param(b"-ERR DB index is out of range", AnswerUnusable, Health.UNUSABLE, "no database of this number", id="database"),
+        pytest.param(
+            b"-ERR Only 0th database is supported! Selected DB: 3", AnswerUnusable, Health.UNUSABLE, "no database", id="one database",
+        ),
         pytest.param(b"-NOAUTH Authentication required.", AnswerUnusable, Health.AUTH, "refuses the login", id="no login"),
         pytest.param(
             b"-WRONGPASS invalid username-password pair", AnswerUnusable, Health.AUTH, "refuses the login", id="wrong password",

@@ -7,6 +7,7 @@ import base64
 import socket
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from neighbours import METRICS, QUEUES, REDIRECT, STATUS, WORKERS, Neighbour, Page, Reply, as_json, dripping, neighbour, recorded, silent
@@ -21,12 +22,17 @@ NOW = 1000.0
 
 
 def looks(
-    there: Neighbour, *changes: Mapping[str, Page], queues: tuple[str, ...] = ("celery",), step: float = 2.0, **settings: object
+    there: Neighbour,
+    *changes: Mapping[str, Page],
+    queues: tuple[str, ...] = ("celery",),
+    step: float = 2.0,
+    depths: bool = True,
+    **settings: object,
 ) -> list[Sight]:
     """One look, and one more after each change of the pages, `step` seconds apart, by the same source."""
 
     async def all_of_them() -> list[Sight]:
-        source = FlowerSource(FlowerSettings.model_validate({"url": there.url, **settings}))
+        source = FlowerSource(FlowerSettings.model_validate({"url": there.url, **settings}), depths=depths)
         try:
             sights = [await source.look(Wanted(NOW, queues))]
             for turn, change in enumerate(changes, 1):
@@ -39,13 +45,13 @@ def looks(
     return asyncio.run(all_of_them())
 
 
-def look(pages: Mapping[str, Page] | Page, queues: tuple[str, ...] = ("celery",), **settings: object) -> Sight:
+def look(pages: Mapping[str, Page] | Page, queues: tuple[str, ...] = ("celery",), **settings: Any) -> Sight:
     """What one look at these pages gives."""
     with neighbour(pages) as there:
         return looks(there, queues=queues, **settings)[0]
 
 
-def refusal(pages: Mapping[str, Page] | Page, **settings: object) -> SightError:
+def refusal(pages: Mapping[str, Page] | Page, **settings: Any) -> SightError:
     """The error of a look that must fail."""
     with pytest.raises(SightError) as caught:
         look(pages, **settings)
@@ -446,6 +452,20 @@ class TestRefusals:
 
         assert isinstance(error, SourceUnreachable)
         assert "connection refused" in str(error)
+
+    def test_a_flower_that_is_down_is_down_also_where_only_its_workers_are_asked_for(self) -> None:
+        """With a budget the lengths of queues are left to the broker: no page came, so nobody may take it for a Flower without workers."""
+        with socket.socket() as deaf:
+            deaf.bind(("127.0.0.1", 0))
+            error = refusal({}, depths=False, url=f"http://127.0.0.1:{deaf.getsockname()[1]}")
+
+        assert isinstance(error, SourceUnreachable)
+
+    def test_a_closed_api_is_no_trouble_where_another_page_tells_of_workers(self) -> None:
+        """Also while there is none of them."""
+        pages = {WORKERS: as_json({"data": []}), STATUS: Reply(401, "text/plain", b"FLOWER_UNAUTHENTICATED_API")}
+
+        assert {} == look(pages, depths=False).voices
 
     def test_pause_asked_for_is_kept(self) -> None:
         """A proxy that asks to be left alone is left alone, for five minutes at most."""
