@@ -192,7 +192,7 @@ def _trouble(error: BaseException) -> tuple[Health, str]:
     if said := spoken(text):
         return said, REMEDY[said]
     if _NO_DATABASE.search(text):
-        return Health.UNUSABLE, "has no database of this number: write one that it has at the end of its url; managed ones often have /0 only"
+        return Health.UNUSABLE, "has no database of this number: end its url with one that it has, managed ones often with /0"
     for cause in _chain(error):
         for kind, health, words in _CAUSES:
             if isinstance(cause, kind):
