@@ -38,10 +38,10 @@ def build_fleet(settings: Settings, *, dry_run: bool) -> Fleet:
 
 
 def build_sources(settings: Settings) -> tuple[Source, ...]:
-    """Flower, the workers' own pages, and every broker that may be read, the preferred one first."""
+    """Flower where there is one, the workers' own pages, and every broker that may be read, the preferred one first."""
     brokers = settings.usable_brokers if settings.depth_from != "flower" else ()
-    flower = FlowerSource(settings.flower, depths=settings.depths != "broker")
-    return (flower, WorkerPages(PAGE_TIMEOUT_SECONDS), *(BrokerSource(broker, asks_state=True) for broker in brokers))
+    flower = [FlowerSource(settings.flower, depths=settings.depths != "broker")] if settings.flower.enabled else []
+    return (*flower, WorkerPages(PAGE_TIMEOUT_SECONDS), *(BrokerSource(broker, asks_state=True) for broker in brokers))
 
 
 def worker_specs(settings: Settings) -> dict[str, WorkerSpec]:

@@ -40,12 +40,27 @@ def check(settings: Settings) -> Iterator[Finding]:
         yield Finding(("depth_from",), "broker needs a broker to ask: add brokers, or write auto")
     if settings.depth_from == "flower" and len(settings.usable_brokers) > 1:
         yield Finding(("depth_from",), "flower knows one broker and several are given: write auto, which reads each of them")
+    if not settings.flower.enabled:
+        yield from _without_flower(settings)
     yield from _brokers(settings.brokers)
     yield from _totals(settings)
     yield from _shared_queues(settings)
     for name, pool in settings.pools.items():
         for finding in _pool(settings, name, pool):
             yield Finding(("pools", name, *finding.path), finding.message, finding.see)
+
+
+def _without_flower(settings: Settings) -> Iterator[Finding]:
+    """Whoever turns Flower off needs somebody else to say what waits, and who works."""
+    off = ("flower", "enabled")
+    if settings.depth_from == "flower":
+        yield Finding(("depth_from",), "flower is not enabled: write auto, or broker", off)
+    if settings.home_broker is None:
+        yield Finding(off, "false needs a broker that tells what waits: add brokers, or leave it true")
+    for name, pool in settings.pools.items():
+        if pool.worker.metrics_port is None:
+            at = ("pools", name, "worker", "metrics_port")
+            yield Finding(at, "is missing: without Flower only the workers' own pages tell who works: add metrics_port: 9100", off)
 
 
 def _brokers(brokers: tuple[BrokerSettings, ...]) -> Iterator[Finding]:

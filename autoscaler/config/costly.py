@@ -30,10 +30,10 @@ def costs(settings: Settings) -> Iterator[str]:
                 f"brokers[{index}].priority_steps: {len(broker.priority_steps)} lists for each queue, and Flower asks for each of them: "
                 "write [0, 3, 6, 9], or [0] without priorities, here and in broker_transport_options"
             )
-    if billed:
+    if billed and settings.flower.enabled:
         yield (
             "flower.url: Flower alone sends 22,464 commands a day and 110 more at each refresh=1, on a broker that bills them: "
-            "start it with --enable-events=False (5,184 a day), or without, and leave the queues to the broker"
+            "start it with --enable-events=False (5,184 a day), or do without it and write enabled: false"
         )
     for name, pool in settings.pools.items():
         yield from _worker(f"pools.{name}.worker", pool, billed=billed)

@@ -43,7 +43,7 @@ class Settings(Part):
     """Where Flower is and how to speak to it."""
     depth_from: Literal["auto", "flower", "broker"] = Field("auto", examples=["auto"])
     """Who says how many tasks wait. `auto`: Flower for the queues it lists, the broker for the rest; the brokers alone where there
-    are several, or where a `budget` counts their commands."""
+    are several, where a `budget` counts their commands, or where Flower is not `enabled`."""
     brokers: tuple[BrokerSettings, ...] = ()
     """Brokers to read directly. Optional, but Flower does not list a queue that nobody consumes: without a broker such a queue cannot
     be seen."""
@@ -82,9 +82,9 @@ class Settings(Part):
         """Who says how many tasks wait, `auto` resolved as far as it can be without looking.
 
         Flower knows one broker, and reading it for Flower's answer costs several commands a look: so the brokers alone are asked
-        where there are several, and where a budget counts their commands.
+        where there are several, where a budget counts their commands, and where there is no Flower.
         """
-        counts = len(self.usable_brokers) > 1 or any(b.budget for b in self.usable_brokers)
+        counts = not self.flower.enabled or len(self.usable_brokers) > 1 or any(b.budget for b in self.usable_brokers)
         return "broker" if self.depth_from == "auto" and counts else self.depth_from
 
     def policies(self, now: float) -> Policies:

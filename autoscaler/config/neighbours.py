@@ -48,6 +48,8 @@ class FlowerSettings(Part):
 
     url: FlowerUrl = Field(examples=["http://flower:5555"])
     """Address of Flower, with its `url_prefix` as the path. `http://user:password@...` is understood and taken apart at once."""
+    enabled: Flag = Field(True, examples=["${FLOWER_ENABLED:-true}"])
+    """Whether it is asked at all. Without it a broker tells what waits, and the workers' own pages (`worker.metrics_port`) who works."""
     username: str | None = Field(None, examples=["autoscaler"])
     """User of Flower's basic auth."""
     password: SecretStr | None = Field(None, examples=["${FLOWER_PASSWORD}"])

@@ -28,6 +28,8 @@ class RunningTasks:
 
     def __call__(self, worker: str) -> tuple[str, ...]:
         """Ids of the tasks that this worker is known to run; none where Flower does not say."""
+        if not self._settings.enabled:
+            return ()
         try:
             return asyncio.run(self._ask(worker))
         except SightError:

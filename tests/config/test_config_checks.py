@@ -5,6 +5,19 @@ from __future__ import annotations
 import pytest
 from config_desk import FLOWER, SMALLEST, Desk
 
+from autoscaler.assemble import build_sources
+
+BROKER = "brokers: [{name: b, url: redis://b}]\n"
+WITHOUT_FLOWER = SMALLEST.replace("5555}", "5555, enabled: false}").replace("image: x", "image: x, metrics_port: 9100") + BROKER
+
+
+def test_a_fleet_without_flower(desk: Desk) -> None:
+    """Brokers tell what waits and workers who works: then Flower is nobody's need, and nobody is asked for it."""
+    settings = desk.load(WITHOUT_FLOWER)
+
+    assert "broker" == settings.depths
+    assert ["workers", "broker:b"] == [source.name for source in build_sources(settings)]
+
 
 def test_the_sum_of_minima_must_fit(desk: Desk) -> None:
     """Workers that must always run cannot be more than may ever run."""
@@ -54,6 +67,19 @@ def test_a_queue_belongs_to_one_pool(desk: Desk) -> None:
         pytest.param(
             SMALLEST + "brokers:\n- {name: b, url: redis://a}\n- {name: b, url: redis://b}\n",
             "5:10: brokers[1].name: 'b' is taken: give each broker its own name (see line 4)", id="two brokers of one name",
+        ),
+        pytest.param(
+            WITHOUT_FLOWER.replace(BROKER, ""),
+            "1:44: flower.enabled: false needs a broker that tells what waits: add brokers, or leave it true", id="nobody says what waits",
+        ),
+        pytest.param(
+            WITHOUT_FLOWER.replace(", metrics_port: 9100", ""),
+            "2:46: pools.a.worker.metrics_port: is missing: without Flower only the workers' own pages tell who works: "
+            "add metrics_port: 9100 (see line 1)", id="nobody says who works",
+        ),
+        pytest.param(
+            WITHOUT_FLOWER + "depth_from: flower\n",
+            "4:13: depth_from: flower is not enabled: write auto, or broker (see line 1)", id="a Flower that is off is asked",
         ),
         pytest.param(
             SMALLEST + "depth_from: flower\nbrokers:\n- {name: a, url: redis://a}\n- {name: b, url: redis://b}\n",

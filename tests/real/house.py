@@ -60,12 +60,14 @@ class House:
             self.flower = subprocess.Popen(command, env=env, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT)
         until(lambda: _answers(f"http://127.0.0.1:{self.flower_port}/healthcheck"), 30)
 
-    def write(self, pools: dict[str, Any], *, brokers: bool | list[dict[str, str]] = True, flower: str | None = None, **top: Any) -> None:
+    def write(
+        self, pools: dict[str, Any], *, brokers: bool | list[dict[str, str]] = True, flower: str | dict[str, Any] | None = None, **top: Any
+    ) -> None:
         """Write `config.yaml`, by renaming over, as editors do."""
         settings: dict[str, Any] = {
             "interval": "1s",
             "state": str(self.folder / "state"),
-            "flower": {"url": flower or f"http://127.0.0.1:{self.flower_port}", "timeout": "3s"},
+            "flower": flower if isinstance(flower, dict) else {"url": flower or f"http://127.0.0.1:{self.flower_port}", "timeout": "3s"},
             "fleet": {"type": "process"},
             "api": {"listen": f"127.0.0.1:{self.port}"},
             "log": {"level": "info", "format": "json"},

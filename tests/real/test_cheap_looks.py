@@ -14,8 +14,11 @@ from live import commands, until
 pytestmark = [pytest.mark.real, pytest.mark.timeout(90)]
 
 
+NO_FLOWER = {"url": "http://flower:5555", "enabled": False}
+
+
 class Frugal(House):
-    """A house whose broker has a budget, and whose producers may wake."""
+    """A house without Flower, whose broker has a budget, and whose producers may wake."""
 
     def __init__(self, folder: Path, redis_url: str) -> None:
         super().__init__(folder, redis_url)
@@ -23,7 +26,7 @@ class Frugal(House):
         (folder / "wake").write_text(self.token)
         api = {"listen": f"127.0.0.1:{self.port}", "wake_token_file": str(folder / "wake")}
         broker = {"name": "primary", "url": redis_url, "budget": "500000/month"}
-        self.write({"p": a_pool("p", most=1)}, brokers=[broker], flower="http://127.0.0.1:1", interval="200ms", api=api)
+        self.write({"p": a_pool("p", most=1)}, brokers=[broker], flower=NO_FLOWER, interval="200ms", api=api)
 
     def wake(self) -> None:
         """As a producer does after a publish."""
@@ -58,5 +61,6 @@ def test_asks_nothing_until_it_is_woken(house: Frugal) -> None:
     house.send("p", 1, 0.1)
     house.wake()
     until(lambda: house.traces("finished"), 30)
+    assert [] == house.status()["trouble"]
     words = house.status()["brokers"][0]["words"]
     assert any("an idle worker costs" in text for text in words)
