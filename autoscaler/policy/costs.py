@@ -3,6 +3,11 @@
 Each reading says: so many commands for so much of each. That is a line of a linear system, and the answer is the least squares
 solution that stays near the usual values where the readings say nothing: a ridge towards them, with each cost first believed to
 within its own size and each reading to within a tenth. Old readings fade, so that a change of flags is learned within hours.
+
+A sixth unknown stands for everybody else: producers, consoles, other clients, so and so many commands a second. A counter alone
+cannot tell them from workers that are always there, so beyond the usual they are believed first: flags make a worker cheaper than
+the default, seldom dearer. Only a fleet that comes and goes shows the difference. Nothing but the five costs is handed on: what
+they do not explain `meter.py` calls unexplained.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from dataclasses import astuple, fields
 from autoscaler.model.spending import USUAL, Exposure
 
 NAMES = tuple(field.name for field in fields(Exposure))
-SIZE = len(NAMES)
+SIZE = len(NAMES) + 1
 TRIANGLE = SIZE * (SIZE + 1) // 2
 FADE = 0.97
 READING_ERROR = 0.1
@@ -20,15 +25,19 @@ LEAST_COMMANDS = 50.0
 """Fewer commands than this are not told apart by a tenth."""
 LEARNED_PRECISION = 25.0
 """Evidence that pins a cost five times as narrowly as the first belief did."""
+OTHERS_PER_SECOND = 5.0
+"""How much of everybody else is believed without evidence; three times an idle worker."""
+EXPECTED = (*astuple(USUAL), 0.0)
+DOUBT = (*astuple(USUAL), OTHERS_PER_SECOND)
+"""The ridge: what is believed first, and to within how much."""
 
 
-def learn(evidence: tuple[float, ...], units: Exposure, commands: float) -> tuple[float, ...]:
-    """The evidence with one more reading: so many commands for so many units."""
-    old = evidence or (0.0,) * (TRIANGLE + SIZE)
+def learn(evidence: tuple[float, ...], units: Exposure, seconds: float, commands: float) -> tuple[float, ...]:
+    """The evidence with one more reading: so many commands for so many units within so many seconds."""
     error = READING_ERROR * max(LEAST_COMMANDS, commands)
-    x = [value / error for value in astuple(units)]
+    x = [value / error for value in (*astuple(units), seconds)]
     products = [x[i] * x[j] for i in range(SIZE) for j in range(i, SIZE)] + [x_i * commands / error for x_i in x]
-    return tuple(FADE * kept + new for kept, new in zip(old, products, strict=True))
+    return tuple(FADE * kept + new for kept, new in zip(_sound(evidence), products, strict=True))
 
 
 def solve(evidence: tuple[float, ...]) -> tuple[Exposure, tuple[str, ...]]:
@@ -36,24 +45,29 @@ def solve(evidence: tuple[float, ...]) -> tuple[Exposure, tuple[str, ...]]:
 
     >>> evidence = ()
     >>> for workers in (1, 3, 0, 2):
-    ...     evidence = learn(evidence, Exposure(flower=600, idle=600 * workers), 160 + 720 * workers)
+    ...     evidence = learn(evidence, Exposure(flower=600, idle=600 * workers), 600, 160 + 720 * workers)
     >>> costs, learned = solve(evidence)
     >>> round(costs.idle, 1), learned
     (1.2, ('flower', 'idle'))
     """
     if not evidence:
         return USUAL, ()
-    usual = astuple(USUAL)
     matrix = [[0.0] * SIZE for _ in range(SIZE)]
-    entries = iter(evidence)
+    entries = iter(_sound(evidence))
     for i in range(SIZE):
         for j in range(i, SIZE):
             matrix[i][j] = matrix[j][i] = next(entries)
-    learned = tuple(name for i, name in enumerate(NAMES) if matrix[i][i] * usual[i] ** 2 >= LEARNED_PRECISION)
-    right = [b + 1.0 / usual[i] for i, b in enumerate(entries)]
+    learned = tuple(name for i, name in enumerate(NAMES) if matrix[i][i] * DOUBT[i] ** 2 >= LEARNED_PRECISION)
+    right = [b + EXPECTED[i] / DOUBT[i] ** 2 for i, b in enumerate(entries)]
     for i in range(SIZE):
-        matrix[i][i] += 1.0 / usual[i] ** 2
-    return Exposure(*_without_negatives(matrix, right)), learned
+        matrix[i][i] += 1.0 / DOUBT[i] ** 2
+    *costs, _ = _without_negatives(matrix, right)
+    return Exposure(*costs), learned
+
+
+def _sound(evidence: tuple[float, ...]) -> tuple[float, ...]:
+    """None where it is of another shape: an older version's, out of the journal."""
+    return evidence if len(evidence) == TRIANGLE + SIZE else (0.0,) * (TRIANGLE + SIZE)
 
 
 def _without_negatives(matrix: list[list[float]], right: list[float]) -> list[float]:

@@ -129,7 +129,8 @@ def _settled(meter: Meter, served: Served, now: float) -> Meter:
     commands, own = float(served.commands - last.commands), meter.booked.autoscaler
     if meter.whole:
         believable = BELIEVED * estimate(meter.since_read, meter.costs).total + LEAST_COMMANDS
-        evidence = learn(meter.evidence, meter.since_read, min(max(0.0, commands - own), believable))
+        others = min(max(0.0, commands - own), believable)
+        evidence = learn(meter.evidence, meter.since_read, max(0.0, served.at - last.at), others)
         costs, learned = solve(evidence)
         fresh = replace(fresh, evidence=evidence, costs=costs, learned=learned)
     truth = shared_out(commands, own, estimate(meter.since_read, fresh.costs))

@@ -34,7 +34,7 @@ def a_day(costs: Exposure, seed: int = 1, noise: float = 0.02) -> tuple[float, .
             tasks=float(chance.randrange(0, 200) * workers),
             starts=float(chance.randrange(0, 3) * bool(workers)),
         )
-        evidence = learn(evidence, units, commands(units, costs) * chance.gauss(1.0, noise))
+        evidence = learn(evidence, units, TEN_MINUTES, commands(units, costs) * chance.gauss(1.0, noise))
     return evidence
 
 
@@ -57,7 +57,7 @@ def test_what_was_never_there_keeps_its_usual_value() -> None:
     """A night without workers teaches what Flower costs and nothing about workers."""
     evidence: tuple[float, ...] = ()
     for _ in range(20):
-        evidence = learn(evidence, Exposure(flower=TEN_MINUTES), 36.0)
+        evidence = learn(evidence, Exposure(flower=TEN_MINUTES), TEN_MINUTES, 36.0)
 
     costs, learned = solve(evidence)
 
@@ -70,9 +70,32 @@ def test_changed_flags_are_learned_anew() -> None:
     """Old readings fade: a day after the worker's flags were changed its new cost is known."""
     evidence = a_day(USUAL)
     for _ in range(144):
-        evidence = learn(evidence, Exposure(flower=TEN_MINUTES, idle=TEN_MINUTES), TEN_MINUTES * (0.26 + 0.033))
+        evidence = learn(evidence, Exposure(flower=TEN_MINUTES, idle=TEN_MINUTES), TEN_MINUTES, TEN_MINUTES * (0.26 + 0.033))
 
     assert solve(evidence)[0].idle < 0.15
+
+
+@pytest.mark.parametrize("others", [0.5, 2.0, 10.0])
+@pytest.mark.parametrize("workers", [pytest.param((1,), id="always one"), pytest.param((0, 3), id="coming and going")])
+def test_what_others_send_is_put_on_nobody(others: float, workers: tuple[int, ...]) -> None:
+    """A producer that publishes all day beside Flower and idle workers makes neither of them dearer than they are."""
+    evidence: tuple[float, ...] = ()
+    for number in range(48):
+        units = Exposure(flower=TEN_MINUTES, idle=TEN_MINUTES * workers[number % len(workers)])
+        evidence = learn(evidence, units, TEN_MINUTES, commands(units, USUAL) + others * TEN_MINUTES)
+
+    costs, _ = solve(evidence)
+
+    assert costs.flower == pytest.approx(USUAL.flower, rel=0.25)
+    assert costs.idle == pytest.approx(USUAL.idle, abs=0.15 * others + 0.1)
+
+
+def test_what_an_older_version_has_learned_is_learned_anew() -> None:
+    """Evidence of another shape comes out of the journal once."""
+    old = (1.0,) * 20
+
+    assert learn((), Exposure(flower=TEN_MINUTES), TEN_MINUTES, 36.0) == learn(old, Exposure(flower=TEN_MINUTES), TEN_MINUTES, 36.0)
+    assert (USUAL.idle, ()) == (solve(old)[0].idle, solve(old)[1])
 
 
 @given(
@@ -86,7 +109,7 @@ def test_no_cost_is_ever_negative(readings: list[tuple[Exposure, float]]) -> Non
     """Whatever a server counts, nothing costs less than nothing, and nothing costs no number."""
     evidence: tuple[float, ...] = ()
     for units, count in readings:
-        evidence = learn(evidence, units, count)
+        evidence = learn(evidence, units, TEN_MINUTES, count)
 
     costs, _ = solve(evidence)
 

@@ -165,6 +165,18 @@ def test_readings_teach_the_cost_of_an_idle_worker() -> None:
     assert "idle" in room.meter.learned
 
 
+def test_what_a_producer_sends_is_unexplained() -> None:
+    """It publishes all day beside Flower and a worker that is always there: half a command a second, put on neither of them."""
+    room, served = Room(idle=1, flower=True), 0
+    room.tick(times=1)
+    room.read(served)
+    for _ in range(24):
+        room.tick(60.0, times=10)
+        room.read(served := served + 10 + round(600 * (USUAL.idle + USUAL.flower + 0.5)))
+
+    assert room.meter.day.used.unexplained == pytest.approx(24 * 600 * 0.5, rel=0.3)
+
+
 def test_another_server_is_not_compared() -> None:
     """A server that was started anew counts from zero: nothing is settled, nothing learned, nothing negative."""
     room = Room(idle=1)
