@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from autoscaler.model import BrokerSight, Health, Known, Memory, Observation, OrderKind, Policies, PoolPolicy, QueueSight, lane_of
+from autoscaler.policy.allowance import accounts, purses
 from autoscaler.policy.census import Census, census, depths
 from autoscaler.policy.decide import propose
 from autoscaler.policy.steering import told
@@ -52,7 +53,7 @@ class Change:
 
 def foresee(policies: Policies, seen: Observation, memory: Memory, pool: str) -> Foresight:
     """What would change this pool; `memory` is the one after the tick of `seen`."""
-    ahead = _Ahead(policies, census(seen, policies.brokers), memory, pool)
+    ahead = _Ahead(policies, look_at(policies, seen, memory), memory, pool)
     now, least = seen.at, _waiting(seen, ahead.policy)
     current = ahead.desired(now)
     up_at = _first(lambda n: ahead.desired_with(_with_waiting(seen, ahead.policy, least + n)) > current, MOST_WAITING)
@@ -65,10 +66,16 @@ def foresee(policies: Policies, seen: Observation, memory: Memory, pool: str) ->
     )
 
 
+def look_at(policies: Policies, seen: Observation, memory: Memory) -> Census:
+    """The latest look as the rules will see it again, with the budgets as they stand now: what they hold back is held back then, too."""
+    books = accounts(policies.budgets, memory.meters, seen.at)
+    return census(seen, policies.brokers, purses(policies.brokers, books, memory.meters))
+
+
 def next_change(policies: Policies, look: Census, memory: Memory, pool: str, expected: float | None = None) -> Change | None:
     """The first change of this pool's count if all stays as it is and nothing arrives; None where time alone changes nothing.
 
-    `look` is the census of the latest tick and `memory` the one after it. `expected` is the moment that was found a tick ago: it
+    `look` is the latest one (`look_at`) and `memory` the one after it. `expected` is the moment that was found a tick ago: it
     mostly still stands, and to see that it does is much cheaper than to search.
     """
     ahead = _Ahead(policies, look, memory, pool)

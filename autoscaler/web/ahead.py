@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from autoscaler.model import PoolDecision
-from autoscaler.policy.census import census
-from autoscaler.policy.foresight import next_change
+from autoscaler.policy.foresight import look_at, next_change
 from autoscaler.report.sentence import limits
 from autoscaler.report.snapshot import Snapshot
 
@@ -25,7 +24,7 @@ def next_changes(snapshot: Snapshot, names: Iterable[str], expected: Mapping[str
     pools = [pool.pool for pool in snapshot.record.decision.pools if pool.pool in wanted and _is_under_way(pool)]
     if not pools:
         return {}
-    look = census(snapshot.record.observation, snapshot.policies.brokers)
+    look = look_at(snapshot.policies, snapshot.record.observation, snapshot.memory)
     found = {pool: next_change(snapshot.policies, look, snapshot.memory, pool, expected.get(pool)) for pool in pools}
     return {pool: {"to": change.to, "at": change.at} for pool, change in found.items() if change}
 

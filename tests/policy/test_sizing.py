@@ -10,12 +10,14 @@ import pytest
 from builders import NOW, a_policy, after, calm, container, decided, fleet, policies, pool_of, reading, seen, worker
 
 from autoscaler.model import BacklogPerReplica, Damping, Flow, Memory, Phase, PoolMemory, Replica, TargetWait, Thresholds
+from autoscaler.model.spending import Budget, Meter, Period, Usage
 from autoscaler.policy.census import census
 from autoscaler.policy.decide import decide
 from autoscaler.policy.demand import Load, by_target_wait
 from autoscaler.policy.fewer import Account
 from autoscaler.policy.flow import measure, unchanged
-from autoscaler.policy.foresight import foresee, next_change
+from autoscaler.policy.foresight import Foresight, foresee, next_change
+from autoscaler.policy.meter import month_name
 from autoscaler.policy.reasons import Reason
 
 TEN_SECONDS = TargetWait(10.0)
@@ -305,6 +307,20 @@ def test_what_was_expected_is_found_again(policy, kept, look, change):
     assert next_change(policies(policy), later, kept, "p", expected=told.at) == told
     for wrong in (told.at - 3.0, told.at + 3.0, NOW - 1):
         assert next_change(policies(policy), later, kept, "p", expected=wrong).at == pytest.approx(told.at, abs=1.0)
+
+
+def test_foresight_knows_the_budget():
+    """What a budget holds back now is not promised for more backlog; idle workers of a thin one leave sooner than the window says."""
+    used = Meter(NOW, month=Period(month_name(NOW), Usage(idle=2000.0)), pace=(2000.0, 21_600.0))
+    memory = Memory({"p": PoolMemory(recommendations=((NOW - 5.0, 1),), ready=("p0",))}, "b", meters={"b": used})
+    slow = a_policy(scale_down=Damping(stabilization_seconds=600.0))
+
+    def told(budget: Budget) -> Foresight:
+        return foresee(replace(policies(slow), brokers=("b",), budgets={"b": budget}), seen(waiting=0, **fleet(0)), memory, "p")
+
+    assert told(Budget(1000, "month", stops=True)).up_at_waiting is None
+    assert told(Budget(1000, "month")).up_at_waiting == 1 + 1
+    assert told(Budget(10**9, "month")).down_in_seconds > 3 * told(Budget(1000, "month")).down_in_seconds
 
 
 def test_time_alone_changes_nothing_at_rest():
