@@ -62,12 +62,15 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+_OUR_OWN = ("auth", "info", "client", "hello", "config", "flushall")
+
+
 def commands(url: str) -> dict[str, int]:
     """Commands that this Redis has served so far, by name, without the question itself."""
     with redis.Redis.from_url(url, protocol=2) as client:
         stats = client.info("commandstats")
     calls = {name.removeprefix("cmdstat_"): int(stat["calls"]) for name, stat in stats.items()}
-    return {name: count for name, count in calls.items() if name.split("|")[0] not in ("info", "client", "hello", "config", "flushall")}
+    return {name: count for name, count in calls.items() if name.split("|")[0] not in _OUR_OWN}
 
 
 @dataclass

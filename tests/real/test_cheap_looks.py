@@ -8,10 +8,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+import trustme
 from house import House, a_pool
 from live import commands, until
+from secured import secured_redis
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.real, pytest.mark.tls, pytest.mark.timeout(90)]
 
 
 NO_FLOWER = {"url": "http://flower:5555", "enabled": False}
@@ -40,13 +42,14 @@ class Frugal(House):
 
 
 @pytest.fixture
-def house(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Frugal]:
-    """A daemon with nothing to do."""
-    monkeypatch.setenv("CELERY_BROKER_URL", redis_url)
-    built = Frugal(tmp_path, redis_url)
-    built.start_daemon()
-    yield built
-    built.close()
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Frugal]:
+    """A daemon with nothing to do, and a broker that wants TLS and a password."""
+    with secured_redis(tmp_path / "redis", trustme.CA()) as there:
+        monkeypatch.setenv("CELERY_BROKER_URL", there.url)
+        built = Frugal(tmp_path, there.url)
+        built.start_daemon()
+        yield built
+        built.close()
 
 
 def test_asks_nothing_until_it_is_woken(house: Frugal) -> None:
