@@ -205,7 +205,10 @@ def _refusal(answer: Answer, url: str, path: str, credentials: bool) -> str:
     if answer.status == 404:
         return f"nothing at {place(url)} (404): when Flower runs with --url-prefix, write the prefix into flower.url, http://host:5555/prefix"
     if answer.status == 500 and path == QUEUES:
-        return "Flower cannot read its broker (500 on the queue lengths): is the broker up, and is Flower's broker address right?"
+        return (
+            "Flower cannot read its broker (500 on the queue lengths): is the broker up, and is Flower's broker address right? "
+            "Of a rediss:// url it does not read the part about certificates: set broker_use_ssl in its app"
+        )
     return f"{place(url)} answers {answer.status}: look into Flower's log, or that of the proxy before it"
 
 
