@@ -44,35 +44,61 @@ def _watch(url: str, *, as_json: bool) -> None:
             while True:
                 click.echo(json.dumps(ask(url, PATH)))
                 time.sleep(WATCH_SECONDS)
-        with Live(auto_refresh=False, vertical_overflow="visible") as live:
+        with Live(auto_refresh=False, vertical_overflow="crop") as live:
             while True:
-                live.update(_look(url), refresh=True)
+                live.update(_look(url, live.console.height), refresh=True)
                 time.sleep(WATCH_SECONDS)
     except KeyboardInterrupt:
         return
 
 
-def _look(url: str) -> RenderableType:
+def _look(url: str, height: int) -> RenderableType:
     from rich.text import Text
 
     try:
-        return view(ask(url, PATH))
+        return view(ask(url, PATH), height)
     except AutoscalerError as error:
         return Text(f"! {error}", style="red")
 
 
-def view(status: dict[str, Any]) -> RenderableType:
-    """The status: what all is about in one line, what is wrong, the pools, what was ordered, and what the brokers cost."""
+def view(status: dict[str, Any], height: int | None = None) -> RenderableType:
+    """The status: what all is about in one line, what is wrong, the pools, what was ordered, and what the brokers cost.
+
+    With a `height` in lines, what tells most of it: a table that is drawn again and again must not be longer than the screen.
+    """
     from rich.console import Group
     from rich.text import Text
 
-    lines = [Text(headline(status), style="bold")]
+    wrap: Any = {} if height is None else {"no_wrap": True, "overflow": "ellipsis"}
+    lines = [Text(headline(status), style="bold", **wrap)]
     lines += [Text("dry run: nothing is changed", style="yellow")] if status["dry_run"] else []
-    lines += [Text(status["standby"], style="yellow")] if status.get("standby") else []
-    lines += [Text(f"! {text}", style="red") for text in status["trouble"]]
-    orders = [Text(f"{pool['pool']}: {order(told, status['now'])}", style="cyan") for pool in status["pools"] for told in pool["orders"]]
-    costs = [Text(words, style="dim") for broker in status.get("brokers", []) for words in broker["words"]]
-    return Group(*lines, _table(status["pools"]), *orders, *costs)
+    lines += [Text(status["standby"], style="yellow", **wrap)] if status.get("standby") else []
+    lines += [Text(f"! {text}", style="red", **wrap) for text in status["trouble"]]
+    pools, orders = status["pools"], [f"{pool['pool']}: {order(told, status['now'])}" for pool in status["pools"] for told in pool["orders"]]
+    below = [Text(words, style="cyan", **wrap) for words in orders]
+    below += [Text(words, style="dim", **wrap) for broker in status.get("brokers", []) for words in broker["words"]]
+    if height is not None:
+        lines, below = lines[: height // 3], below[: height // 3]
+        pools = busiest(pools, height - len(lines) - len(below) - 3)
+    if left := len(status["pools"]) - len(pools):
+        below = [Text(f"and {left} more, where less goes on: autoscaler status", style="dim"), *below]
+    return Group(*lines, _table(pools, **wrap), *below)
+
+
+def busiest(pools: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """At most so many, in the order of the file: those that cannot be seen or have work or workers first.
+
+    >>> idle, busy = {"backlog": 0, "current": 0}, {"backlog": 9, "current": 0}
+    >>> busiest([idle, busy, idle], 1) == [busy]
+    True
+    """
+    unseen = float("inf")
+
+    def weight(i: int) -> tuple[float, float, int]:
+        waiting, current = pools[i]["backlog"], pools[i]["current"]
+        return (-(unseen if waiting is None else waiting), -(unseen if current is None else current), i)
+
+    return [pools[i] for i in sorted(sorted(range(len(pools)), key=weight)[: max(1, most)])]
 
 
 def headline(status: dict[str, Any]) -> str:
@@ -86,14 +112,14 @@ def headline(status: dict[str, Any]) -> str:
     )
 
 
-def _table(pools: list[dict[str, Any]]) -> RenderableType:
+def _table(pools: list[dict[str, Any]], **why: Any) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, right in (("pool", 0), ("waiting", 1), ("wait", 1), ("busy", 1), ("now", 1), ("want", 1), ("min-max", 1), ("replicas", 0)):
         table.add_column(name, justify="right" if right else "left", no_wrap=True)
-    table.add_column("why")
+    table.add_column("why", **why)
     for pool in pools:
         wait = pool["oldest_wait_seconds"]
         busy, bounds = f"{shown(pool['busy'])}/{shown(pool['slots'])}", f"{pool['min']}-{pool['max']}"

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import re
+import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -91,6 +98,32 @@ def test_status_shows_unknown_as_a_question(daemon: int) -> None:
     assert "?/4" in shown.stdout
     assert "█▒▒░" in shown.stdout
     assert "mail: paused (up) by anna: the move" in shown.stdout
+
+
+def test_watch_draws_anew_and_fits(daemon: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal the same table is drawn again in its place, never longer than the screen: the pools where most goes on."""
+    many = [POOL | {"pool": f"pool-{i:02d}", "backlog": i % 7, "orders": []} for i in range(60)]
+    monkeypatch.setitem(ANSWERS, "/api/v1/status", STATUS | {"pools": many})
+    screen, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 100, 0, 0))
+    command = [sys.executable, "-m", "autoscaler", "status", "--watch", "--url", f"http://127.0.0.1:{daemon}"]
+    with subprocess.Popen(command, stdout=terminal, stderr=terminal, env=os.environ | {"TERM": "xterm-256color"}) as watching:
+        os.close(terminal)
+        seen = ""
+        while seen.count("last tick") < 2:
+            seen += os.read(screen, 65_536).decode()
+        watching.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):  # the terminal ends with its last user
+            while os.read(screen, 65_536):
+                pass
+    os.close(screen)
+    first = seen.split("last tick")[1]
+
+    assert watching.returncode == 0
+    assert first.count("\n") < 20
+    assert "pool-06" in first
+    assert "pool-07" not in first
+    assert re.search(r"and 4\d more, where less goes on", first)
 
 
 def test_explain_ends_with_what_would_change_it(daemon: int) -> None:
