@@ -1,15 +1,17 @@
 # The daemon's image. Built from the locked requirements in one stage; the other holds the result and runs it without any rights.
 # To build behind a proxy or from a mirror, give PYTHON_IMAGE, and pip's own settings as build arguments (PIP_INDEX_URL and so on).
+# With REQUIREMENTS=requirements-notify.txt it can send messages (`notify:` in config.yaml).
 ARG PYTHON_IMAGE=python:3.13-slim
 
 FROM ${PYTHON_IMAGE} AS build
 ARG PIP_INDEX_URL
+ARG REQUIREMENTS=requirements.txt
 WORKDIR /build
-COPY requirements.txt requirements-build.txt ./
+COPY requirements.txt requirements-notify.txt requirements-build.txt ./
 # Every package is checked against a hash, those that build this one included; pip itself stays out of the result.
 RUN python3 -m venv --without-pip /opt/autoscaler \
  && pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements-build.txt \
- && pip --python /opt/autoscaler/bin/python3 install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.txt
+ && pip --python /opt/autoscaler/bin/python3 install --no-cache-dir --disable-pip-version-check --require-hashes -r "$REQUIREMENTS"
 COPY pyproject.toml README.md ./
 COPY autoscaler autoscaler
 RUN pip wheel --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist . \

@@ -74,8 +74,8 @@ def view(status: dict[str, Any], height: int | None = None) -> RenderableType:
     lines += [Text("dry run: nothing is changed", style="yellow")] if status["dry_run"] else []
     lines += [Text(status["standby"], style="yellow", **wrap)] if status.get("standby") else []
     lines += [Text(f"! {text}", style="red", **wrap) for text in status["trouble"]]
-    pools, orders = status["pools"], [f"{pool['pool']}: {order(told, status['now'])}" for pool in status["pools"] for told in pool["orders"]]
-    below = [Text(words, style="cyan", **wrap) for words in orders]
+    pools, now = status["pools"], status["now"]
+    below = [Text(f"{pool['pool']}: {order(told, now)}", style="cyan", **wrap) for pool in pools for told in pool["orders"]]
     below += [Text(words, style="dim", **wrap) for broker in status.get("brokers", []) for words in broker["words"]]
     if height is not None:
         lines, below = lines[: height // 3], below[: height // 3]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -181,6 +184,23 @@ def test_who_is_to_leave_must_exist(daemon: Listening, token: Path) -> None:
 def test_shells_get_their_completion(shell: str) -> None:
     """The script asks this very program."""
     assert f"_AUTOSCALER_COMPLETE={shell}_complete" in run("completion", shell).stdout
+
+
+def test_a_real_shell_completes(tmp_path: Path) -> None:
+    """Bash, with the script in force and this program under its name, finds commands, options and their choices."""
+    program = tmp_path / "autoscaler"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m autoscaler "$@"\n')
+    program.chmod(0o755)
+    script = run("completion", "bash").stdout
+    ask = 'COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _autoscaler_completion autoscaler; echo "${COMPREPLY[@]}"'
+    lines = [("autoscaler", "pau"), ("autoscaler", "pause", "mail", "--dir"), ("autoscaler", "pause", "mail", "--direction", "d")]
+    env = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+    bash = ["bash", "--norc", "-c", f"{script}\n{ask}", "bash"]
+
+    found = [subprocess.run([*bash, *words], capture_output=True, text=True, env=env, check=True).stdout for words in lines]
+
+    assert found == ["pause\n", "--direction\n", "down\n"]
 
 
 def test_pools_of_the_running_daemon_are_completed(daemon: Listening) -> None:

@@ -20,6 +20,14 @@ def test_packages_come_from_the_locks_with_hashes() -> None:
         assert "--no-deps" not in command or "--no-index" in command or "--no-build-isolation" in command
 
 
+def test_it_can_be_built_to_send_messages() -> None:
+    """The lock that docs/monitoring.md names is in the build, and only then asked for."""
+    (told,) = re.findall(r"--build-arg REQUIREMENTS=(\S+)", (ROOT / "docs" / "monitoring.md").read_text())
+
+    assert told in COPIED
+    assert "ARG REQUIREMENTS=requirements.txt\n" in TEXT
+
+
 def test_it_needs_no_frontend_from_a_registry() -> None:
     """A `# syntax=` line would have to be downloaded before the first step."""
     assert "syntax=" not in TEXT

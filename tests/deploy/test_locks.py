@@ -17,6 +17,7 @@ BUILD = PROJECT["build-system"]["requires"]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 WANTED = {
     "requirements.txt": RUNTIME,
+    "requirements-notify.txt": [*RUNTIME, *EXTRAS["notify"]],
     "requirements-build.txt": BUILD,
     "requirements-dev.txt": [*RUNTIME, *BUILD, *EXTRAS["demo"], *EXTRAS["notify"], *PROJECT["dependency-groups"]["dev"]],
 }
@@ -48,8 +49,11 @@ def test_every_package_has_hashes_and_no_address(name: str) -> None:
     assert not re.search(r"^-|https?://|file:|@ ", text, re.MULTILINE)
 
 
-def test_tests_run_with_what_the_daemon_runs_with() -> None:
+@pytest.mark.parametrize(
+    ("small", "large"), [("requirements.txt", "requirements-notify.txt"), ("requirements-notify.txt", "requirements-dev.txt")]
+)
+def test_tests_run_with_what_the_daemon_runs_with(small: str, large: str) -> None:
     """The larger lock has the same version of every package of the smaller."""
-    larger = locked("requirements-dev.txt")
+    larger = locked(large)
 
-    assert {package: larger.get(package) for package in locked("requirements.txt")} == locked("requirements.txt")
+    assert {package: larger.get(package) for package in locked(small)} == locked(small)

@@ -26,14 +26,12 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
+from boards_read import DASHBOARDS, load
 from live import ROOT, a_redis
 from playwright.sync_api import sync_playwright
 from prometheus_server import Prometheus, a_prometheus
 from scene import House, a_pool, broken
 
-from tests.monitoring.boards_read import DASHBOARDS, load
-
-SCRAPE = 1
 STEP = 2
 RATE = "12s"
 """What Grafana would take for `$__rate_interval` here is four scrapes; a little more is smoother."""
@@ -80,7 +78,9 @@ def told(prometheus: Prometheus, target: dict[str, Any], board: dict[str, Any], 
     only_one = board["uid"] == "celery-autoscaler-pool"
     expression = asked(target["expr"].replace("$pool", POOL) if only_one else target["expr"], ends - begins)
     for series in prometheus.curve(expression, begins, ends, STEP):
-        legend = re.sub(r"\{\{(\w+)\}\}", lambda found: series["metric"].get(found[1], ""), target["legendFormat"])
+        legend = target["legendFormat"]
+        for name in re.findall(r"\{\{(\w+)\}\}", legend):
+            legend = legend.replace(f"{{{{{name}}}}}", series["metric"].get(name, ""))
         values = [[float(at), float(value)] for at, value in series["values"] if value != "NaN"]
         if values:
             yield {"legend": legend, "values": values}
@@ -133,7 +133,7 @@ def draw(prometheus: Prometheus, begins: float, ends: float, folder: Path) -> No
         for path in DASHBOARDS:
             page = browser.new_page(viewport={"width": 1600, "height": 900}, timezone_id="UTC")
             page.goto(f"{url}/tests/monitoring/preview.html")
-            page.wait_for_function("window.draw")
+            page.wait_for_function("() => Boolean(window.draw)")
             page.evaluate("told => window.draw(told)", gathered(prometheus, load(path), begins, ends))
             page.screenshot(path=folder / f"grafana-{path.stem}.png", full_page=True)
         browser.close()
