@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 WATCH_SECONDS = 2.0
 PIPE_WIDTH = 400
 PATH = "/api/v1/status"
+BRIEF = f"{PATH}?workers=false"
+"""All that the table shows: a list of a thousand workers is left where it is."""
 
 
 def show_status(url: str, *, as_json: bool, watch: bool) -> None:
@@ -32,7 +34,7 @@ def show_status(url: str, *, as_json: bool, watch: bool) -> None:
         from rich.console import Console
 
         # A pipe has no width: one line per pool is what programs that read text can use.
-        Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(view(ask(url, PATH)))
+        Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(view(ask(url, BRIEF)))
 
 
 def _watch(url: str, *, as_json: bool) -> None:
@@ -56,7 +58,7 @@ def _look(url: str, height: int) -> RenderableType:
     from rich.text import Text
 
     try:
-        return view(ask(url, PATH), height)
+        return view(ask(url, BRIEF), height)
     except AutoscalerError as error:
         return Text(f"! {error}", style="red")
 

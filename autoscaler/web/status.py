@@ -51,6 +51,8 @@ UNSEEN_KEYS = (
     "replicas",
 )
 """What is null before the first tick."""
+WORKER_KEYS = ("name", "phase", "running", "reserved", "scheduled", "slots", "outdated", "broker")
+"""What is told of a worker, beside its age."""
 
 
 def status(snapshot: Snapshot, now: float, *, workers: bool = True, expected: Mapping[str, float] = NOTHING_EXPECTED) -> dict[str, Any]:
@@ -263,9 +265,7 @@ def _queue(queue: QueueSight, now: float) -> dict[str, Any]:
 
 
 def _worker(replica: Replica, now: float) -> dict[str, Any]:
-    facts = to_plain(replica)
-    kept = {key: facts[key] for key in ("name", "phase", "running", "reserved", "scheduled", "slots", "outdated", "broker")}
-    return {**kept, "age_seconds": max(0.0, now - replica.since)}
+    return {key: getattr(replica, key) for key in WORKER_KEYS} | {"age_seconds": max(0.0, now - replica.since)}
 
 
 def _source(sight: SourceSight, now: float) -> dict[str, Any]:
