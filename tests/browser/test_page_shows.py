@@ -38,6 +38,7 @@ def test_a_pool_is_told(theatre: Theatre, tab: Tab) -> None:
 
     expect(mail).to_contain_text("7 → 8: 12 waiting + 17 busy of 20 slots: needs 8 of 4 slots each")
     expect(mail.get_by_role("img")).to_have_attribute("aria-label", "5 ready, 2 starting, 1 draining; 8 wanted, 0 to 10 replicas allowed")
+    expect(mail).to_contain_text("7 of 8 wanted · 0 to 10 allowed")
     expect(mail.locator("dl")).to_contain_text("17/28")
     expect(mail.locator(".state")).to_have_text("scaling up")
     expect(card(tab.page, "video").locator(".state")).to_have_text("at zero")

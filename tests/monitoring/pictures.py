@@ -1,6 +1,6 @@
 """Previews of the four dashboards: their own JSON, drawn with what a real Prometheus answers that follows a real daemon at work.
 
-    python tests/monitoring/pictures.py [FOLDER] [--seconds 300]
+    python tests/monitoring/pictures.py [FOLDER] [--seconds 200]
 
 Run by hand where the boards changed. A Grafana cannot be had by the tests (docs/decisions/0018), so `preview.html` draws the panels: the
 queries, variables, units, colours, words and places are those of the boards, the strokes are ours, and each picture says so.
@@ -143,7 +143,7 @@ def main() -> None:
     """Play, ask, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "docs" / "images")
-    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--seconds", type=float, default=200)
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as place, a_redis(Path(place)) as redis_url:
         os.environ["CELERY_BROKER_URL"] = redis_url

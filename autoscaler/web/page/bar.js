@@ -45,6 +45,12 @@ export function inWords(pool) {
   return `${phases.join(", ") || "no replica"}; ${count(pool.desired)} wanted, ${pool.min} to ${plural(pool.max, "replica")} allowed`;
 }
 
+// How many there are of how many that should be, and what is allowed.
+export function bounds(pool) {
+  if (pool.removed) return `${count(pool.current)} left of a pool that is no longer configured`;
+  return `${count(pool.current)} of ${count(pool.desired)} wanted · ${count(pool.min)} to ${count(pool.max)} allowed`;
+}
+
 // The phases that there are, each with its pattern, its number and its name.
 export class Legend {
   constructor() {

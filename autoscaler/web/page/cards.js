@@ -1,6 +1,6 @@
 // The overview: a card for each pool, which leads to everything about it.
 
-import { Bar, Legend } from "./bar.js";
+import { Bar, bounds, Legend } from "./bar.js";
 import { byId, el, keyed, mark, say, show, title } from "./dom.js";
 import { Slices } from "./slices.js";
 import { Spark } from "./spark.js";
@@ -88,7 +88,8 @@ class Card {
     this.name = name;
     this.isSeen = isSeen;
     this.link = el("a", { href: address(name), text: name });
-    this.header = el("header", {}, el("h3", {}, this.link));
+    this.bounds = el("p", { class: "small" });
+    this.header = el("header", {}, el("div", {}, el("h3", {}, this.link), this.bounds));
     this.node = el("article", { class: "card", on: { click: (event) => this.open(event) } }, this.header);
     cardOf.set(this.node, this);
     watcher.observe(this.node);
@@ -130,6 +131,7 @@ class Card {
     const { kind, words } = state(pool);
     mark(this.state, "kind", kind);
     say(this.state, words);
+    say(this.bounds, bounds(pool));
     this.bar.update(pool);
     this.legend.update(pool);
     this.facts.update(pool);

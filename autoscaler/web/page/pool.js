@@ -1,7 +1,7 @@
 // Everything about one pool: where it stands, why, what was decided before, its charts and its workers.
 
 import { facts, Hold, state } from "./cards.js";
-import { Bar, Legend } from "./bar.js";
+import { Bar, bounds, Legend } from "./bar.js";
 import { el, keyed, mark, say, show, title } from "./dom.js";
 import { ask } from "./feed.js";
 import { waterfall } from "./waterfall.js";
@@ -16,6 +16,7 @@ export class PoolView {
     this.chosen = null; // the id of the decision that is explained; null: the latest
     this.busy = false;
     this.state = el("span", { class: "state" });
+    this.bounds = el("span", { class: "small" });
     this.bar = new Bar();
     this.legend = new Legend();
     this.facts = facts();
@@ -32,7 +33,7 @@ export class PoolView {
       "div",
       { class: "detail" },
       el("nav", { "aria-label": "Back" }, el("a", { href: "#/", text: "← All pools" })),
-      el("header", {}, this.heading, this.state, actions),
+      el("header", {}, this.heading, this.state, this.bounds, actions),
       el("section", { class: "panel now", "aria-label": "Now" }, this.bar.node, this.legend.node, this.facts.node, this.why, this.hold.node, this.learned),
       el("div", { class: "halves" }, this.decisions.node, this.chartPlace),
       this.workers.node,
@@ -52,6 +53,7 @@ export class PoolView {
     const { kind, words } = state(pool);
     mark(this.state, "kind", kind);
     say(this.state, words);
+    say(this.bounds, bounds(pool));
     this.bar.update(pool);
     this.legend.update(pool);
     this.facts.update(pool);
