@@ -57,14 +57,25 @@ def _pool(settings: Settings, at: str, pool: PoolSettings) -> Iterator[str]:
         yield f"{at}.worker.init: false: a worker stopped in its first moments ignores the signal; write init: true"
     if worker.allow_unsafe:
         yield f"{at}.worker.allow_unsafe: true: this worker may take over the host"
-    if worker.metrics_port is None and settings.home_broker is None:
-        yield f"{at}.worker.metrics_port: without it and without brokers only Flower says who is busy, often late: add one of them"
+    if worker.metrics_port is None:
+        yield from _without_pages(settings, f"{at}.worker.metrics_port")
     if worker.environment.get("REMAP_SIGTERM"):
         yield f"{at}.worker.environment.REMAP_SIGTERM: turns the stop signal into one that interrupts running tasks: remove it"
     consumed = command.queues(worker)
     extra = {queue.strip() for queue in consumed.text.split(",")} - set(pool.queues) if consumed else set()
     if extra:
         yield f"{at}.queues: the worker also consumes {', '.join(sorted(extra))}, which nobody counts; add it to queues"
+
+
+def _without_pages(settings: Settings, at: str) -> Iterator[str]:
+    """Workers that only Flower can hear."""
+    if settings.home_broker is None:
+        yield f"{at}: without it and without brokers only Flower says who is busy, often late: add one of them"
+    if len(settings.usable_brokers) > 1:
+        yield (
+            f"{at}: Flower hears the workers of one broker: after a failover nobody would say who is busy, and idle workers would stay; "
+            "add metrics_port: 9100"
+        )
 
 
 def _sizing(settings: Settings, at: str, pool: PoolSettings) -> Iterator[str]:

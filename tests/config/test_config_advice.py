@@ -33,6 +33,7 @@ def test_a_careful_file_gives_no_warning(desk: Desk) -> None:
         ("image: x", "image: x, environment: {REMAP_SIGTERM: SIGQUIT}", "pools.a.worker.environment.REMAP_SIGTERM: turns the stop signal"),
         ("queues: [a]", "queues: [a], target_wait: 5s", "pools.a.target_wait: 5s cannot be promised from zero: two looks and a usual boot"),
         ("queues: [a]", "queues: [a], scale_up: {period: 1m}", "pools.a.scale_up.period: counts nothing without max_step"),
+        ("//b}", "//b}, {name: c, url: redis://c}", "pools.a.worker.metrics_port: Flower hears the workers of one broker"),
         ("image: x", "image: x, command: 'celery worker -Q a,b'", "pools.a.queues: the worker also consumes b, which nobody counts"),
     ],
 )
