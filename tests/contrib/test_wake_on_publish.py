@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 from celery import Celery, signals
 from kombu import Exchange, Queue
 from listener import Listener
 from live import ROOT, free_port, until
+from tls_front import tls_front
 
 from autoscaler.contrib.celery import wake, wake_on_publish
 
@@ -196,6 +198,19 @@ def test_the_deadline_is_over_all_addresses(monkeypatch: pytest.MonkeyPatch) -> 
 
         assert wake.Door("http://autoscaler").tell({"q": 1}) is wake.Answer.AWAY
         assert time.monotonic() - began < 8 * wake.DEADLINE_SECONDS
+
+
+def test_over_tls(listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon behind a proxy with a certificate: told where the machine trusts it, and nobody else is told anything."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with tls_front(int(listener.url.rpartition(":")[2]), authority.issue_cert("localhost")) as port:
+        door = wake.Door(f"https://localhost:{port}")
+        assert door.tell({"q": 1}) is wake.Answer.AWAY
+
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        assert door.tell({"q": 2}) is wake.Answer.TAKEN
+    assert [{"q": 2}] == listener.told
 
 
 def test_a_daemon_that_comes_later_is_told_all(app: Celery, publish: Publish, caplog: pytest.LogCaptureFixture) -> None:
