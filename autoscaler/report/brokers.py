@@ -18,6 +18,15 @@ from autoscaler.policy.meter import day_name, month_name
 from autoscaler.report.sentence import line, seconds
 from autoscaler.report.snapshot import Snapshot
 
+SENDERS = {
+    "autoscaler": "the autoscaler",
+    "flower": "Flower",
+    "idle": "idle workers",
+    "busy": "busy workers",
+    "unexplained": "nobody known here",
+}
+LEAST_SHARE = 0.01
+
 
 def brokers_status(snapshot: Snapshot, now: float) -> list[dict[str, Any]]:
     """Every usable broker: its health, why the active one is active, and what it costs. Producers and Compose files may follow this."""
@@ -105,7 +114,7 @@ def words(name: str, meter: Meter, account: Account | None, now: float) -> Itera
     if meter.at is None:
         return
     today, month = meter.day.during(day_name(now)), meter.month.during(month_name(now))
-    yield f"{name}: {_count(today.used.total)} commands today, {_count(month.used.total)} this month{_unexplained(month.used)}"
+    yield f"{name}: {_count(today.used.total)} commands today, {_count(month.used.total)} this month{_by_whom(month.used)}"
     if account:
         yield f"{name}: {standing(account, now)}"
     idle, guess = 60 * meter.costs.idle, "" if "idle" in meter.learned else " (usual value, not measured here yet)"
@@ -139,10 +148,15 @@ def pace(name: str, rest: Rest | None, every: float) -> Iterator[str]:
         yield f"{name}: asked once in {seconds(every)}, because {rest.why}"
 
 
-def _unexplained(used: Usage) -> str:
-    """What nobody of ours can account for, where it is worth a word."""
-    share = used.unexplained / used.total if used.total else 0.0
-    return f", {100 * share:.0f} % of them by nobody known here" if share >= 0.05 else ""
+def _by_whom(used: Usage) -> str:
+    """Who has sent the commands, the most first, where it is worth a word.
+
+    >>> _by_whom(Usage(autoscaler=2.0, flower=198.0, idle=800.0))
+    ': 80 % by idle workers, 20 % by Flower'
+    """
+    shares = {words: getattr(used, name) / used.total for name, words in SENDERS.items()} if used.total else {}
+    told = [f"{100 * share:.0f} % by {words}" for words, share in sorted(shares.items(), key=lambda pair: -pair[1]) if share >= LEAST_SHARE]
+    return f": {', '.join(told)}" if told else ""
 
 
 def _count(commands: float) -> str:

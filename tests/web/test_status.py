@@ -232,7 +232,7 @@ def test_tells_what_a_broker_costs() -> None:
     assert (8_400, 60_000, 900_000) == (usage["today"]["total"], usage["month"]["total"], usage["saved_month"])
     assert (0.84, "continue", NOW + 22_000) == tuple(primary["budget"][key] for key in ("ratio", "on_exhausted", "runs_out_at"))
     assert [
-        "primary: 8,400 commands today, 60,000 this month, 17 % of them by nobody known here",
+        "primary: 8,400 commands today, 60,000 this month: 67 % by idle workers, 17 % by the autoscaler, 17 % by nobody known here",
         "primary: 84 % of 10,000 a day used; at the pace of the last day it runs out in 6h6m, and would be 12,600 at the end",
         "primary: an idle worker costs 106 commands a minute (usual value, not measured here yet), 152,928 a day; "
         "having none saved 900,000 this month",
