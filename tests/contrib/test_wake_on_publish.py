@@ -289,6 +289,17 @@ def test_without_an_address_nothing_happens(app: Celery) -> None:
     assert len(signals.after_task_publish.receivers) == before + 1
 
 
+def test_a_publish_within_a_publish_hangs_nobody(app: Celery) -> None:
+    """A signal handler of the producer may publish at any moment, also while another publish is being counted."""
+    waker = wake.Waker(app, wake.Door("http://127.0.0.1:1"))
+    waker._start = lambda: None
+
+    with waker._lock:
+        waker.note(exchange="", routing_key="mail")
+
+    assert {"mail": 1} == waker._sent
+
+
 def test_made_up_names_do_not_fill_the_memory(app: Celery) -> None:
     """A queue per user, and a daemon that is away for a week."""
     waker = wake.Waker(app, wake.Door("http://127.0.0.1:1"))

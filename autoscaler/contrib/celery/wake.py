@@ -89,7 +89,7 @@ class Waker:
 
     def _reset(self) -> None:
         """As new: a child has neither its parent's thread nor, perhaps, a lock that anybody will ever open again."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler of signals may publish while a publish is being counted
         self._news = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._sent: dict[str, int] = {}
