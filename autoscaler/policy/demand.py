@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
-from autoscaler.model import BacklogPerReplica, Flow, PoolPolicy, PoolView, Step, TargetWait, Thresholds
+from autoscaler.model import BacklogPerReplica, Flow, PoolPolicy, PoolView, Sizing, Step, TargetWait, Thresholds
+from autoscaler.model.lean import lean
 from autoscaler.policy.reasons import Reason
 
 LEAST_NEW_SLOTS = 0.5
@@ -20,7 +22,9 @@ SLOW_RATE = 0.001
 """Tasks per second below which a pool counts as asleep: spare replicas are kept only above it."""
 
 
-class Load(NamedTuple):
+@lean
+@dataclass(frozen=True, slots=True)
+class Load:
     """A pool's work in slots. `busy_least` counts replicas nobody can speak for as idle, `busy_most` as full."""
 
     waiting: int
@@ -95,25 +99,27 @@ def demand(policy: PoolPolicy, view: PoolView, lead_seconds: float = 0.0, interv
     >>> demand(policy, PoolView("p", (), 12, 0, (), (), 0.0, ())).after
     3
     """
-    work, size = load(view, lead_seconds, interval_seconds), _way(policy)
-    need = _with_spare(size(work, policy), work, policy)
+    work, size = load(view, lead_seconds, interval_seconds), WAYS[type(policy.sizing)]
+    need = size(work, policy)
+    if policy.spare:
+        need = _with_spare(need, work, policy)
     up = _replicas(need.slots, policy)
     anything = up or work.waiting
     if up > work.replicas or (up == work.replicas and anything and need.reason is not Reason.DEMAND):
-        return _step(work, up, need.reason, f"{work.numbers}{need.because}: needs {up} of {_slots(policy)}")
+        return _step(work, up, need.reason, f"{work.numbers}{need.because}: needs {up} of {policy.slots} slots each")
     if up < work.replicas and work.waiting and work.waiting > _may_wait(policy):
         because = f"{work.numbers}: {up} would do, but not while more than {_may_wait(policy)} wait"
         return _step(work, work.replicas, Reason.BACKLOG_HOLDS, because)
     down = up
     if work.busy_most > work.busy_least:
-        doubtful = size(work._replace(busy_least=work.busy_most), policy)
+        doubtful = size(replace(work, busy_least=work.busy_most), policy)
         down = _replicas(_with_spare(doubtful, work, policy).slots, policy)
     if up < work.replicas <= down:
         because = f"{work.numbers}: nobody can say what {_silent(view)} of {work.replicas} replicas are running"
         return _step(work, work.replicas, Reason.BUSY_UNKNOWN, because)
     after = min(work.replicas, down)
     reason = need.reason if after else Reason.NO_DEMAND
-    return _step(work, after, reason, f"{work.numbers}{need.because}: needs {after} of {_slots(policy)}")
+    return _step(work, after, reason, f"{work.numbers}{need.because}: needs {after} of {policy.slots} slots each")
 
 
 # ---------------------------------------------------------------- the three ways
@@ -197,13 +203,7 @@ def by_backlog(work: Load, policy: PoolPolicy) -> Need:
 # ---------------------------------------------------------------- what they share
 
 
-def _way(policy: PoolPolicy) -> Size:
-    match policy.sizing:
-        case TargetWait():
-            return by_target_wait
-        case BacklogPerReplica():
-            return by_backlog
-    return by_thresholds
+WAYS: dict[type[Sizing], Size] = {Thresholds: by_thresholds, TargetWait: by_target_wait, BacklogPerReplica: by_backlog}
 
 
 def _may_wait(policy: PoolPolicy) -> float:
@@ -220,10 +220,6 @@ def _with_spare(need: Need, work: Load, policy: PoolPolicy) -> Need:
 
 def _replicas(slots: float, policy: PoolPolicy) -> int:
     return math.ceil(slots / policy.slots - 1e-9)
-
-
-def _slots(policy: PoolPolicy) -> str:
-    return f"{policy.slots} slots each"
 
 
 def _step(work: Load, after: int, reason: Reason, because: str) -> Step:

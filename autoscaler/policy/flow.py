@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import NamedTuple
 
 from autoscaler.model import Flow, Phase, Replica
@@ -120,7 +119,7 @@ def unchanged(old: Flow, replicas: tuple[Replica, ...], looks: Iterable[float], 
             settled, behind = then == behind and seconds > 0, then
         at = now
     arrivals = ((at, old.arrivals[-1][1]),)
-    return replace(old, at=at, busy_seconds=busy_seconds, done=done, arrival_rate=rate, arrivals=arrivals, would_wait=behind)
+    return Flow(at, old.counters, old.started, old.finished, busy_seconds, done, arrivals, rate, behind)
 
 
 def _rate(old: Flow, arrived: int, seconds: float) -> float:

@@ -84,7 +84,8 @@ def _ordered(lane: Lane, workers: tuple[Worker, ...]) -> tuple[Replica, ...]:
 def _replica(container: Container, voice: WorkerSight, lane: Lane) -> Replica:
     policy, name = lane.policy, container.name
     drain, heard_before = lane.drains.get(name), name in lane.heard
-    online, running, could_hear = known(voice.online), known(voice.running), _could_hear(container, lane.hearing)
+    online, running = known(voice.online), known(voice.running)
+    could_hear = not online and _could_hear(container, lane.hearing)
     if known(voice.draining):
         event: Event | None = Event.LEAVING
     else:

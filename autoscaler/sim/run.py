@@ -87,8 +87,8 @@ def _run(policies_at: PoliciesAt, trace: Trace, world: World, *, skip: bool) -> 
         if (world.done == len(trace) and _at_rest(record, policy.replicas_min)) or now > last_arrival + PATIENCE_SECONDS:
             break
         upto = number + 1
-        if skip:
-            quiet = min(rests_until(policy, record, before, memory, interval), world.looks_same_until(), last_arrival + PATIENCE_SECONDS)
+        if skip and (same := world.looks_same_until()) > upto * interval:
+            quiet = min(rests_until(policy, record, before, memory, interval), same, last_arrival + PATIENCE_SECONDS)
             upto = max(upto, min(first_tick(quiet, interval), (number // per_schedule + 1) * per_schedule))
         if upto > number + 1:
             memory = carry(policy, memory, record, [n * interval for n in range(number + 1, upto)])

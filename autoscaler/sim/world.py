@@ -294,7 +294,8 @@ class World:
             return Observation(now, {queue: QueueSight(queue, _AWAY) for queue in self.queues}, {}, self._containers, _BLIND)
         first, *others = self.queues
         sights = {first: QueueSight(first, Known(len(self.waiting), now, "sim"))}
-        sights.update((queue, QueueSight(queue, _NONE_PREFETCHED)) for queue in others)
+        for queue in others:
+            sights[queue] = QueueSight(queue, _NONE_PREFETCHED)
         return Observation(now, sights, self._voices.copy(), self._containers, _UP)
 
     def _update_voices(self) -> None:
@@ -304,16 +305,17 @@ class World:
         self._changed.clear()
 
     def _voice(self, replica: SimReplica) -> WorkerSight:
-        return WorkerSight(
-            name=f"celery@{replica.name}",
-            online=_YES,
-            running=Known(len(replica.running), self.now, "sim"),
-            reserved=Known(len(replica.reserved), self.now, "sim") if replica.reserved else _NONE_PREFETCHED,
-            scheduled=_NOT_TOLD,
-            draining=_YES if replica.draining else _NO,
-            slots=_NOT_TOLD,
-            started=Known(replica.started, self.now, "sim"),
-            finished=Known(replica.finished, self.now, "sim"),
+        now, reserved = self.now, len(replica.reserved)
+        return WorkerSight(  # in the order of its fields: by name it takes three times as long
+            f"celery@{replica.name}",
+            _YES,
+            Known(len(replica.running), now, "sim"),
+            Known(reserved, now, "sim") if reserved else _NONE_PREFETCHED,
+            _NOT_TOLD,
+            _YES if replica.draining else _NO,
+            _NOT_TOLD,
+            Known(replica.started, now, "sim"),
+            Known(replica.finished, now, "sim"),
         )
 
     def _relist(self, replica: SimReplica) -> None:
