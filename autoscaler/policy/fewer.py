@@ -29,15 +29,13 @@ class Account(NamedTuple):
         """Slot-seconds of work that would wait now, had there been 1, 2, 3 ... replicas; the row ends where nothing would.
 
         `busy` slots were in use for the last `seconds`. No more is remembered than takes the whole target to work off, so that a
-        peak long past is forgotten.
+        peak long past is forgotten; where tasks may not wait at all that is nothing.
 
         >>> Account(slots=1, may_wait_seconds=10.0).after((), busy=5, seconds=6.0)
         (10.0, 18.0, 12.0, 6.0)
         >>> Account(slots=1, may_wait_seconds=10.0).after((10.0, 18.0, 12.0, 6.0), busy=3, seconds=6.0)
         (10.0, 20.0, 12.0)
         """
-        if not self.may_wait_seconds:
-            return ()
         slots, may_wait = self
         row: list[float] = []
         for count, before in enumerate(behind + (0.0,) * (-(-busy // slots) - len(behind)), start=1):

@@ -29,13 +29,10 @@ def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float, 
     A worker that is seen for the first time counts from its own start, unless this is the first look of all: then what it did
     before is not ours to know.
     """
-    count = _count(old, replicas)
-    if old.at is None:
-        if not count.counters:
-            return old
-        seconds = 0.0
-    else:
-        seconds = max(0.0, now - old.at)
+    count = _count(old, replicas) if replicas or old.counters else _NO_COUNT
+    if old.at is None and not count.counters:
+        return old
+    seconds = max(0.0, now - old.at) if old.at is not None else 0.0
     started, fading = old.started + count.started, math.exp(-seconds / RUNTIME_MEMORY_SECONDS)
     arrived = max(started + waiting, old.arrivals[-1][1] if old.arrivals else 0)
     return Flow(  # in the order of its fields: by name it takes three times as long
@@ -72,6 +69,9 @@ class _Count(NamedTuple):
     finished: int
     running: int
     """Slots known to run a task, on draining replicas too."""
+
+
+_NO_COUNT = _Count((), 0, 0, 0)
 
 
 def _count(old: Flow, replicas: Iterable[Replica]) -> _Count:

@@ -32,7 +32,8 @@ from autoscaler.policy.steering import ordered_count, told
 
 def lanes(policies: Policies, choice: BrokerChoice, look: Census, memory: Memory) -> tuple[PoolPolicy, ...]:
     """Every pool once for each broker on which it has something, and what is left of pools and brokers that are gone."""
-    there = [lane for policy in policies.pools.values() for lane in _of_pool(policy, policies.brokers, choice, look, memory)]
+    pools, brokers = policies.pools.values(), policies.brokers
+    there = [lane for policy in pools for lane in _of_pool(policy, brokers, choice, look, memory)] if len(brokers) > 1 else [*pools]
     taken = {lane.key for lane in there}
     return tuple(there) if look.by_lane.keys() <= taken else (*there, *_removed(policies, taken, look, memory))
 

@@ -125,6 +125,7 @@ class World:
         """By name, those that ended and were not removed yet included."""
         self.line: deque[SimReplica] = deque()
         self.waiting: deque[int] = deque()
+        self._arrivals = (*trace.arrivals, math.inf)
         self._boots = boot.draws(seed)
         self._events: list[tuple[float, int, Callable[..., None], SimReplica, int]] = []
         self._serial = 0
@@ -138,8 +139,8 @@ class World:
 
     def next_event(self) -> float:
         """When something happens by itself next; infinity when nothing will."""
-        arrival = self.trace.arrivals[self.arrived] if self.arrived < len(self.trace) else math.inf
-        return min(arrival, self._events[0][0]) if self._events else arrival
+        arrival, events = self._arrivals[self.arrived], self._events
+        return events[0][0] if events and events[0][0] < arrival else arrival
 
     def looks_same_until(self) -> float:
         """The next moment at which a look could see something else."""
@@ -148,7 +149,7 @@ class World:
 
     def advance(self, until: float) -> None:
         """Let everything happen up to this moment, in order."""
-        arrivals, events = self.trace.arrivals, self._events
+        events = self._events
         while (at := self.next_event()) <= until:
             self.now = at
             if events and events[0][0] <= at:
@@ -157,7 +158,6 @@ class World:
             else:
                 self.waiting.append(self.arrived)
                 self.arrived += 1
-                assert arrivals[self.arrived - 1] == at
             self._dispatch()
         self.now = until
         assert self.arrived == self.done + self.running + self.reserved + len(self.waiting), "a task was lost"

@@ -77,3 +77,21 @@ def test_foreign_workers_hold_their_own_tasks():
     look = seen(waiting=0, unacked=3, workers=[worker("somebody", 2, reserved=1)])
 
     assert view(a_policy(), census(look), PoolMemory(), NOW).leftover == 0
+
+
+def test_task_that_is_due_within_a_start_waits_already():
+    """A worker is started early enough to be ready for it; one whose time is far off is told apart, with the time left until the first."""
+    look = seen(waiting=1)
+    look = replace(look, queues={"p": replace(look.queues["p"], later=(NOW + 100.0, NOW + 5.0))})
+
+    made = view(a_policy(), census(look), PoolMemory(boot_seconds=3.0), NOW, 2.0)
+
+    assert (2, 1, 5.0) == (made.waiting, made.later, made.due_in_seconds)
+
+
+@pytest.mark.parametrize(("running", "leftover"), [(1, 2), (None, 0)])
+def test_messages_are_left_over_that_no_living_worker_can_hold(running, leftover):
+    """A worker that will not say what it holds may hold all of them."""
+    look = seen(unacked=3, containers=[container("a")], workers=[worker("a", running)])
+
+    assert leftover == view(a_policy(), census(look), PoolMemory(ready=("a",)), NOW).leftover
