@@ -140,7 +140,8 @@ class Sums:
             if r.running is None:
                 silent += r.slots
             elif phase is _READY:
-                busy += min(r.slots, r.running + r.reserved)
+                held = r.running + r.reserved
+                busy += held if held < r.slots else r.slots
         self.serving, self.failed_starts, self.outdated = tuple(serving), failed, outdated
         self.leaving, self.holders, self.slots, self.busy, self.lost, self.silent = leaving, holders, slots, busy, lost, silent
 

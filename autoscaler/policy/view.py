@@ -9,7 +9,20 @@ from bisect import bisect
 from dataclasses import replace
 from typing import NamedTuple
 
-from autoscaler.model import Flow, Known, Observation, Order, OrderKind, PoolMemory, PoolPolicy, PoolView, QueueSight, Replica, Unknown
+from autoscaler.model import (
+    Container,
+    Flow,
+    Known,
+    Observation,
+    Order,
+    OrderKind,
+    PoolMemory,
+    PoolPolicy,
+    PoolView,
+    QueueSight,
+    Replica,
+    Unknown,
+)
 from autoscaler.model.readings import known
 from autoscaler.model.spending import FREE
 from autoscaler.policy.census import Census, broker_of, depths
@@ -18,6 +31,7 @@ from autoscaler.policy.flow import measure, oldest_wait_seconds
 from autoscaler.policy.replicas import Lane, drains_under_way, ended, replicas_of
 from autoscaler.policy.strangers import of_pool, taken_at_once
 
+NOBODY: tuple[tuple[Replica, ...], tuple[Container, ...]] = ((), ())
 _NOT_LOOKED_AT = Unknown("it was not looked at")
 
 
@@ -32,9 +46,11 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float, i
     queues = tuple([waits.get(q) or QueueSight(q, _NOT_LOOKED_AT) for q in policy.queues])
     work = _added_up(queues, now + memory.boot_seconds + interval_seconds)
     workers, orders = all_seen.by_lane.get(policy.key, ()), _in_force(policy, seen, now) if seen.orders else ()
-    drains, ready = drains_under_way(memory, orders), frozenset(memory.ready)
-    lane = Lane(policy, memory, now, all_seen.hearing, all_seen.hears_ours, work.waiting > 0, ready, drains)
-    replicas = replicas_of(lane, workers) if workers or memory.pending else ()
+    replicas, gone = NOBODY
+    if workers or memory.pending:
+        drains, ready = drains_under_way(memory, orders), frozenset(memory.ready)
+        lane = Lane(policy, memory, now, all_seen.hearing, all_seen.hears_ours, work.waiting > 0, ready, drains)
+        replicas, gone = replicas_of(lane, workers), ended(lane, workers)
     flow = measure(memory.flow, replicas, work.waiting, now, account_of(policy))
     oldest_wait = _oldest_wait(flow, memory, work.waiting, now) if work.waiting or memory.waiting_since is not None else 0.0
     foreign = of_pool(all_seen.strangers, policy.queues, now) if all_seen.strangers else ()
@@ -44,7 +60,7 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float, i
         work.waiting,
         _leftover(work.unacked, replicas, all_seen.foreign) if work.unacked else 0,
         replicas,
-        ended(lane, workers) if workers else (),
+        gone,
         oldest_wait,
         work.gaps if isinstance(seen.containers, Known) else (*work.gaps, f"containers: {seen.containers.why}"),
         flow,
