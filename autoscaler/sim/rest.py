@@ -11,11 +11,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from autoscaler.model import Memory, PoolDecision, PoolMemory, PoolPolicy, Record
+from autoscaler.model import Memory, PoolDecision, PoolMemory, PoolPolicy, Record, Step
 from autoscaler.policy.demand import SLOW_RATE
 from autoscaler.policy.fewer import account_of
 from autoscaler.policy.flow import serving, unchanged
-from autoscaler.policy.stabilization import window_seconds
+from autoscaler.policy.rules import Proposal
+from autoscaler.policy.stabilization import stabilization, window_seconds
 
 
 def rests_until(policy: PoolPolicy, record: Record, before: Memory, memory: Memory, interval_seconds: float) -> float:
@@ -25,14 +26,25 @@ def rests_until(policy: PoolPolicy, record: Record, before: Memory, memory: Memo
     """
     (decided,) = record.decision.pools
     kept = memory.of(policy.name)
+    if not _is_still(decided, kept) or _time_matters(policy, decided, kept, record.at):
+        return 0.0
     unconfirmed = [count for _, count in before.of(policy.name).recommendations[-1:]] != [decided.recommended]
-    if unconfirmed or not _is_still(decided, kept) or _time_matters(policy, decided, kept, record.at):
+    if unconfirmed and not _stays(policy, decided, kept, record.at + interval_seconds):
         return 0.0
     window = window_seconds(policy, kept)
     holding = [at for at, count in kept.needs if count > decided.recommended and at > record.at - window]
     if not holding:
         return math.inf
     return min(min(holding) + window - interval_seconds, _forgotten(policy, decided, kept, record.at, window))
+
+
+def _stays(policy: PoolPolicy, decided: PoolDecision, kept: PoolMemory, now: float) -> bool:
+    """Whether the count stays when this look's recommendation is what the look before has said."""
+    if decided.recommended >= decided.current:
+        return True
+    wanted = Step("demand", decided.current, decided.recommended, decided.reason, "")
+    held = stabilization(Proposal.begin(policy, decided.view, kept, now, wanted))
+    return held is not None and held.after == decided.current
 
 
 def _forgotten(policy: PoolPolicy, decided: PoolDecision, kept: PoolMemory, now: float, window: float) -> float:
