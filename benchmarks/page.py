@@ -161,7 +161,8 @@ def in_the_browser(house: House, page: Page, ticks: int) -> None:
     """What a reader waits for."""
     page.add_init_script(f"({CARDS})()")
     page.goto(house.url, wait_until="commit")
-    page.wait_for_function("window.shown_", timeout=60_000)
+    page.locator("article.card dl").first.wait_for(timeout=60_000)
+    page.wait_for_timeout(1000)
     shown, paints = page.evaluate("window.shown_"), page.evaluate(PAINTS)
     print(f"{'first paint':<32} {paints.get('first-contentful-paint', float('nan')):8.1f} ms")
     print(f"{'pools on the screen':<32} {shown:8.1f} ms")
