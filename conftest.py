@@ -1,4 +1,4 @@
-"""For the whole test run: what is not collected, and that nothing is left out in CI."""
+"""For the whole test run: what is not collected, what stays together when several run at a time, and that nothing is left out in CI."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ settings.load_profile("house")  # how long an example takes says more of the mac
 
 collect_ignore_glob = ["*/conftest.py"]
 """Fixtures have no examples to try; and all these files share one module name, which only pytest itself can tell apart."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes (`-n 2`): tests on the Docker engine follow each other, those of a file stay in one process.
+
+    Only those of `tests/real` go wherever there is room: each takes long and has a house of its own.
+    """
+    for item in items:
+        if item.get_closest_marker("engine"):
+            item.add_marker(pytest.mark.xdist_group("engine"))
+        elif item.path.parent.name != "real":
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
 
 
 @pytest.hookimpl(trylast=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import docker
@@ -25,9 +25,10 @@ class PrivateEngine:
     def process(self) -> int:
         """The engine itself, by the name of its socket."""
         for command in Path("/proc").glob("[0-9]*/cmdline"):
-            words = command.read_bytes().split(b"\0") if command.exists() else []
-            if words[0].endswith(b"dockerd") and self.host.encode() in words:
-                return int(command.parent.name)
+            with suppress(OSError):  # gone since it was listed
+                words = command.read_bytes().split(b"\0")
+                if words[0].endswith(b"dockerd") and self.host.encode() in words:
+                    return int(command.parent.name)
         raise AssertionError("the engine does not run")
 
     def names(self, *, running: bool = True, **labels: str) -> set[str]:

@@ -81,6 +81,8 @@ def test_a_server_without_the_question_is_no_trouble(tmp_path: Path) -> None:
 def test_a_replica_is_recognised(tmp_path: Path, redis_url: str) -> None:
     """It answers every question about queues, and no worker could take a task from it."""
     port = redis_url.rpartition(":")[2].partition("/")[0]
+    with redis.Redis.from_url(redis_url) as primary:
+        primary.config_set("repl-diskless-sync-delay", "0")  # else it waits five seconds for more replicas
     with a_redis(tmp_path, "--replicaof", "127.0.0.1", port) as replica:
         with redis.Redis.from_url(replica) as client:
             until(lambda: client.info("replication")["master_link_status"] == "up")
