@@ -45,11 +45,9 @@ def counted(stack: Stack, name: str) -> dict[str, float]:
 
 def test_every_neighbour_answers(stack: Stack) -> None:
     """Through the compose network the autoscaler sees Flower, the broker and, through the proxy, the engine."""
-    status = stack.status()
+    everybody = {"flower": True, "broker:primary": True, "workers": True, "fleet": True}
 
-    assert {source["source"]: source["up"] for source in status["sources"]} == {
-        "flower": True, "broker:primary": True, "workers": True, "fleet": True,
-    }  # fmt: skip
+    stack.until(lambda: {source["source"]: source["up"] for source in stack.status()["sources"]} == everybody, 20)
     assert stack.inside("autoscaler", "check").count("FAIL") == 0
 
 

@@ -299,7 +299,8 @@ class TestAdoption:
         with pytest.raises(ContainerGone):
             fleet.stop("r1", kill=True)
         assert states(fleet) == {"r1": ContainerState.EXITED}
-        assert process_keeper.look(int(worker)) == ("S", int(began))
+        state_now, began_now = process_keeper.look(int(worker)) or ("", 0)
+        assert (state_now in "SRD", began_now) == (True, int(began)), "it lives, and is the same"
 
     def test_other_boot_is_over(self, state: Path, start: Callable[..., ProcessFleet]) -> None:
         """After a reboot every worker has ended, whatever runs under its number at the same tick."""
