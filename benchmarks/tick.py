@@ -25,7 +25,12 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from autoscaler.config.worker import WorkerSpec
+
 ROOT = Path(__file__).parents[1]
+WORKER = {"image": "worker", "command": "celery worker"}
+SPEC = WorkerSpec.model_validate(WORKER).hash
+"""What the workers were started from is what the configuration says, so that none has to be replaced."""
 
 
 def containers(pools: int, count: int) -> bytes:
@@ -39,7 +44,7 @@ def containers(pools: int, count: int) -> bytes:
             "Command": "celery -A app worker",
             "Created": int(time.time()) - 600,
             "Ports": [],
-            "Labels": {"autoscaler.instance": "autoscaler", "autoscaler.pool": f"pool{i % pools}", "autoscaler.spec": "0" * 12},
+            "Labels": {"autoscaler.instance": "autoscaler", "autoscaler.pool": f"pool{i % pools}", "autoscaler.spec": SPEC},
             "State": "running",
             "Status": "Up 10 minutes",
             "HostConfig": {"NetworkMode": "bridge"},
@@ -161,10 +166,7 @@ def measure(folder: Path, args: argparse.Namespace) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    pools = {
-        f"pool{i}": {"queues": [f"q{i}"], "replicas": {"max": 20}, "slots": 1, "worker": {"image": "worker", "command": "celery worker"}}
-        for i in range(args.pools)
-    }
+    pools = {f"pool{i}": {"queues": [f"q{i}"], "replicas": {"max": 20}, "slots": 1, "worker": WORKER} for i in range(args.pools)}
     config = folder / "config.yaml"
     settings = {
         "flower": {"url": f"http://127.0.0.1:{flower.server_address[1]}"},

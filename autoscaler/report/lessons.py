@@ -69,7 +69,8 @@ class Lessons:
         """What this record teaches; the memory is the one after it."""
         for pool in record.decision.pools:
             yield from self._of_replicas(pool, record.at)
-            for drain in [drain for lane in memory.of_lanes(pool.pool) for drain in lane.drains]:
+        for lane in memory.pools.values():
+            for drain in lane.drains:
                 _keep(self._drain_since, drain.replica, drain.since)
         for outcome in record.outcomes:
             yield from self._of_outcome(outcome)

@@ -305,7 +305,7 @@ def _pool_trouble(snapshot: Snapshot, pool: PoolDecision, now: float) -> Iterato
     policy = snapshot.policies.pools.get(pool.pool)
     if pool.view.blind:
         yield f"{pool.pool} is blind and will not be scaled down: {line('; '.join(pool.view.blind))}"
-    for memory in snapshot.memory.of_lanes(pool.pool):
+    for memory in [snapshot.memory.of(lane.key) for lane in pool.lanes or (pool,)]:
         if fault := memory.broker_fault:
             yield f"{pool.pool}: its workers end because the broker {REMEDY[fault.health]}"
         if memory.backoff_until > now:
