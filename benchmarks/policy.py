@@ -74,7 +74,10 @@ ROBUSTNESS = (
     Setting("workers prefetch 4 a slot", TargetWait(10.0), conditions=Conditions(prefetch=4)),
     Setting("blind for 5 minutes in the middle", TargetWait(10.0), blind_seconds=300.0),
 )
-PLANS = (Setting("clairvoyant, nobody waits"), Setting("clairvoyant, 30 s"), Setting("clairvoyant, 10 s"))
+FRONT = (5, 10, 20, 30)
+"""Targets in seconds, whose costs are held against plans for the same targets."""
+BETWEEN = tuple(Setting(f"target_wait {s}s", TargetWait(float(s))) for s in FRONT if f"target_wait {s}s" not in {o.name for o in OURS})
+PLANS = (Setting("clairvoyant, nobody waits"), *(Setting(f"clairvoyant, {s} s") for s in FRONT))
 RIVALS = tuple(Setting(name) for name in CATALOG)
 
 
@@ -178,10 +181,35 @@ def goals(runs: Sequence[Measured]) -> list[Sequence[str]]:
     return rows
 
 
+FRONT_HEAD = (
+    "target", "cost", "p95 s (median)", "longest s", "starts", "who knows the future", "starts", "above that", "a second more saves",
+)  # fmt: skip
+
+
+def front(runs: Sequence[Measured]) -> list[list[str]]:
+    """What each target costs, and what it would cost somebody who knows every task beforehand."""
+    rows, before = [], 0.0
+    for place, seconds in enumerate(FRONT):
+        mine = [m for m in runs if m.setting == f"target_wait {seconds}s"]
+        plans = [m for m in runs if m.setting == f"clairvoyant, {seconds} s"]
+        cost, least = mean(m.cost for m in mine), mean(m.cost for m in plans)
+        saves = f"{(1 - (cost / before) ** (1 / (seconds - FRONT[place - 1]))) * 100:.2f} %" if place else ""
+        rows.append(
+            [
+                f"{seconds} s", f"{cost:.3f}", f"{statistics.median(m.p95 for m in mine):.1f}", f"{max(m.longest for m in mine):.1f}",
+                f"{sum(m.starts for m in mine):,}", f"{least:.3f}", f"{sum(m.starts for m in plans):,}",
+                f"{(cost / least - 1) * 100:.1f} %", saves,
+            ]
+        )  # fmt: skip
+        before = cost
+    return rows
+
+
 def report(runs: Sequence[Measured], traces: Sequence[str]) -> list[str]:
     """The whole as Markdown, ratios first."""
     names = {m.setting for m in runs}
     lines = ["## Goals", "", *table(("policy", "cost", "goal", "longest wait", ""), goals(runs)), "", f"Traces: {', '.join(traces)}.", ""]
+    lines += ["## What each second costs", "", *table(FRONT_HEAD, front(runs)), ""]
     for title, settings in CHAPTERS:
         rows = [over_all(s.name, runs) for s in settings if s.name in names]
         if rows:
@@ -205,7 +233,7 @@ def main() -> None:
     paths = sorted(found for found in args.folder.glob("*.csv") if args.only in found.stem)
     if not paths:
         parser.error(f"{args.folder} holds no CSV file whose name has {args.only!r} in it")
-    settings = (*OURS, *PLANS, *(() if args.quick else (*RIVALS, *ROBUSTNESS)))
+    settings = (*OURS, *BETWEEN, *PLANS, *(() if args.quick else (*RIVALS, *ROBUSTNESS)))
     jobs = [(path, setting, slots.get(path.stem, 1)) for setting in settings for path in paths]
     runs = []
     with multiprocessing.Pool() as pool:

@@ -73,7 +73,8 @@ class DampingSettings(Part):
     """Pause after a change before the next one in the same direction."""
     stabilization: AutoDuration = Field(None, examples=["1m"])
     """How long a need must hold before it is followed. `auto` is about three times as long as a worker takes to start and stop, at
-    least 10s; with `target_wait` eight times up to a target of 10s, falling to once from 30s on."""
+    least 10s (with a `target_wait` over 10s it falls, to once as long from 30s on), and no slot is kept idle within it that no task is
+    expected for soon. A duration keeps all that was needed."""
 
     def damping(self) -> Damping:
         """The same in the policy's words."""

@@ -57,7 +57,7 @@ def propose(policy: PoolPolicy, look: Census, memory: PoolMemory, now: float, in
     if not pool.fleet_seen:
         return Proposal.begin(policy, pool, memory, now, _hands_off(pool))
     needed = demand(policy, pool, memory.boot_seconds + interval_seconds, interval_seconds)
-    active = rules.activation(pool, needed.after)
+    active = rules.activation(pool, needed)
     awake = steering.wake(pool, (active or needed).after, policy.slots)
     proposal = Proposal.begin(policy, pool, memory, now, needed, active, awake)
     for rule in RULES:

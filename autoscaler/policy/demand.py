@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
-from autoscaler.model import BacklogPerReplica, Flow, PoolPolicy, PoolView, Sizing, Step, TargetWait, Thresholds
+from autoscaler.model import BacklogPerReplica, Flow, Phase, PoolPolicy, PoolView, Sizing, Step, TargetWait, Thresholds
 from autoscaler.model.lean import lean
 from autoscaler.policy.reasons import Reason
 
@@ -40,6 +40,8 @@ class Load:
     """Until the next look."""
     others: int = 0
     """Tasks that wait, too, and that workers of others take."""
+    nobody_ready: bool = False
+    """Whether no replica has come so far, so that nobody knows yet whether tasks are counted at all."""
 
     @property
     def free(self) -> int:
@@ -87,6 +89,7 @@ def load(view: PoolView, lead_seconds: float = 0.0, interval_seconds: float = 0.
         lead_seconds,
         interval_seconds,
         others,
+        not view.flow.is_measured and all(r.phase is Phase.STARTING for r in view.replicas),
     )
 
 
@@ -153,18 +156,44 @@ def by_target_wait(work: Load, policy: PoolPolicy) -> Need:
 
     Worked example: 20 tasks wait beyond the free slots, of which all have 7 s left; 4 slots, tasks of 2 s, lead 4 s.
     The present slots start 4 * 7 / 2 = 14 in time; the other 6 take 6 / (1 + 3 / 2) = 2.4 new slots, so 6.4 are wanted.
+
+    Two kinds of tasks may wait until they are due, because waiting is worth something: the first ones of all, from which one
+    replica learns how long they take, and those that one replica will serve together with others to come (`_may_gather`).
     """
     target = policy.sizing.seconds if isinstance(policy.sizing, TargetWait) else 0.0
     wanted, flow = work.busy_least + work.waiting, work.flow
     runtime = flow.mean_runtime_seconds
     if work.waiting <= work.free:
         return Need(wanted, Reason.DEMAND)
+    left = target - work.oldest_wait_seconds - work.lead_seconds
+    """Seconds until the oldest task is due: then a replica must be started for it."""
     if runtime is None:
+        if _may_learn(work, target) and left >= work.interval_seconds:
+            because = f" (how long tasks take is not known yet, and they may wait {left:.0f} s to find out)"
+            return Need(min(wanted, max(work.slots, policy.slots)), Reason.TARGET_WAIT, because)
         why = "how long tasks take is not known yet" if flow.is_measured else "nobody counts started tasks, so none may wait"
         return Need(wanted, Reason.BACKLOG_ABOVE_THRESHOLD, f" ({why})")
+    if _may_gather(work, policy, left):
+        because = f", which may wait {left:.0f} s, and {flow.arrival_rate * left:.1f} more are expected until then"
+        return Need(0.0, Reason.TARGET_WAIT, because)
     new = max((_new_slots(work, group, target, runtime) for group in _groups(work)), default=float(work.waiting - work.free))
     because = f", tasks of {runtime:.1f} s, each to start within {target:g} s"
     return Need(min(wanted, work.slots + max(0.0, new)), Reason.TARGET_WAIT, because)
+
+
+def _may_learn(work: Load, target: float) -> bool:
+    """Whether one replica could tell how long tasks take before the others are due; one that is late by itself tells nothing."""
+    coming = work.nobody_ready and work.oldest_wait_seconds <= work.lead_seconds
+    return (work.flow.is_measured or coming) and target >= 2 * work.lead_seconds
+
+
+def _may_gather(work: Load, policy: PoolPolicy, left: float) -> bool:
+    """Whether tasks wait for others before anything is started: one replica takes them all at once, and one more is expected in time.
+
+    So a lone task of a quiet pool is served at once: nobody would come to share its start.
+    """
+    none_there = work.replicas == 0 and work.waiting <= policy.slots
+    return none_there and left >= work.interval_seconds and work.flow.arrival_rate * left >= 1.0
 
 
 def _groups(work: Load) -> list[tuple[int, float]]:

@@ -50,9 +50,13 @@ class Proposal:
         return Proposal(self.policy, self.view, self.memory, self.now, self.current, step.after, self.recommended, steps)
 
 
-def activation(pool: PoolView, wanted: int) -> Step | None:
-    """One replica at least, while anything waits, was left behind, or sits scheduled in a worker's memory."""
-    if pool.unserved > 0 and wanted < 1:
+def activation(pool: PoolView, needed: Step) -> Step | None:
+    """One replica at least, while anything waits, was left behind, or sits scheduled in a worker's memory.
+
+    What a target lets wait for more to come (`demand`) is not in need of one yet.
+    """
+    wanted = needed.after
+    if pool.unserved > 0 and wanted < 1 and needed.reason is not Reason.TARGET_WAIT:
         return Step("activation", wanted, 1, Reason.ACTIVATED, f"{pool.unserved} waiting need at least one replica")
     if pool.holders > wanted:
         return Step("activation", wanted, pool.holders, Reason.HOLDS_SCHEDULED, f"{pool.holders} replicas hold scheduled tasks")

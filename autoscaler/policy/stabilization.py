@@ -11,13 +11,14 @@ import math
 
 from autoscaler.model import BacklogPerReplica, PoolMemory, PoolPolicy, Sizing, Step, TargetWait
 from autoscaler.policy.demand import busy_most
+from autoscaler.policy.expected import SOON_RESTARTS, replicas_soon
 from autoscaler.policy.fewer import SHARE_OF_TARGET, account_of
 from autoscaler.policy.reasons import Reason
 from autoscaler.policy.rules import Proposal
 
 SHORTEST_WINDOW_SECONDS = 10.0
 RESTARTS = 3.0
-"""The automatic window in restarts (start + stop), where no target is set."""
+"""The automatic window in restarts (start + stop), unless a long target asks for less."""
 
 
 def stabilization(p: Proposal) -> Step | None:
@@ -29,13 +30,14 @@ def stabilization(p: Proposal) -> Step | None:
     if p.count < p.current:
         seconds = window_seconds(p.policy, p.memory)
         most = most_needed(p, seconds)
-        enough = _enough(p, seconds)
-        kept = min(most, enough) if enough else most
+        spared, why = min(_spared(p, seconds), default=(most, ""))
+        kept = min(most, spared)
         before = [count for at, count in p.memory.recommendations[-1:] if at > p.now - seconds]
         keep = min(p.current, max(kept, *before, 0))
         if keep <= p.count:
             return None
-        return p.step("stabilization", keep, Reason.SCALE_DOWN_STABILIZED, _why(p, keep, most, kept, seconds))
+        peak = f"of {most} needed within the last {seconds:.0f} s, {keep} {why}" if kept < most else ""
+        return p.step("stabilization", keep, Reason.SCALE_DOWN_STABILIZED, _why(keep, most, kept, seconds, peak))
     seconds = p.policy.scale_up.stabilization_seconds or 0.0
     if p.count > p.current > 0 and seconds > 0:
         least = max(p.current, min(_recent(p.memory.recommendations, p, seconds)))
@@ -50,27 +52,42 @@ def window_seconds(policy: PoolPolicy, memory: PoolMemory) -> float:
     >>> window_seconds(PoolPolicy("p", ("q",), 0, 9, 1), PoolMemory(boot_seconds=5.0, stop_seconds=1.0))
     18.0
     >>> window_seconds(PoolPolicy("p", ("q",), 0, 9, 1, TargetWait(10.0)), PoolMemory(boot_seconds=3.0, stop_seconds=1.0))
-    32.0
+    12.0
     """
     if policy.scale_down.stabilization_seconds is not None:
         return policy.scale_down.stabilization_seconds
-    restart = max(memory.boot_seconds + memory.stop_seconds, SHORTEST_WINDOW_SECONDS / RESTARTS)
-    return restarts(policy.sizing) * restart
+    return restarts(policy.sizing) * _restart_seconds(memory)
+
+
+def _restart_seconds(memory: PoolMemory) -> float:
+    return max(memory.boot_seconds + memory.stop_seconds, SHORTEST_WINDOW_SECONDS / RESTARTS)
+
+
+def soon_seconds(policy: PoolPolicy, memory: PoolMemory) -> float:
+    """How soon a task must be expected for a slot to be kept idle for it; 0 where arrivals keep nobody and the window is all.
+
+    That is where the window was set by hand, which then holds as it was set, and for `backlog_per_replica`, which is the HPA's.
+
+    >>> soon_seconds(PoolPolicy("p", ("q",), 0, 9, 1), PoolMemory(boot_seconds=5.0, stop_seconds=1.0))
+    12.0
+    """
+    if policy.scale_down.stabilization_seconds is not None or isinstance(policy.sizing, BacklogPerReplica):
+        return 0.0
+    return SOON_RESTARTS * _restart_seconds(memory)
 
 
 def restarts(sizing: Sizing) -> float:
-    """How many restarts long a replica that is no longer in use is kept.
+    """How many restarts long a need is remembered.
 
-    Where a target leaves room, peaks that fewer replicas can work off do not count (`fewer`), and what is left is worth a longer
-    window: eight restarts up to a target of ten seconds. The longer tasks may wait, the less a replica at hand is worth: one
-    restart from thirty seconds on, and a straight line between. Chosen on nine traces (`docs/decisions`).
+    The longer tasks may wait, the less a replica at hand is worth: three restarts up to a target of ten seconds, one from thirty
+    seconds on, and a straight line between. Chosen on nine traces (`docs/decisions`).
 
     >>> [restarts(TargetWait(seconds)) for seconds in (0.0, 10.0, 20.0, 30.0, 60.0)]
-    [8.0, 8.0, 4.5, 1.0, 1.0]
+    [3.0, 3.0, 2.0, 1.0, 1.0]
     """
     if not isinstance(sizing, TargetWait):
         return RESTARTS
-    return min(8.0, max(1.0, 8.0 - 0.35 * (sizing.seconds - 10.0)))
+    return min(RESTARTS, max(1.0, RESTARTS - 0.1 * (sizing.seconds - 10.0)))
 
 
 def needed(p: Proposal) -> int:
@@ -97,18 +114,21 @@ def _recent(window: tuple[tuple[float, int], ...], p: Proposal, seconds: float) 
     return [count for at, count in past if at > since] + [p.recommended]
 
 
-def _enough(p: Proposal, seconds: float) -> int | None:
-    """The fewest that would have done, None while that is not known for the whole window."""
-    watched = p.memory.watched_since
-    if not p.policy.may_wait_seconds or watched is None or p.now - watched < seconds:
-        return None
-    return account_of(p.policy).enough(p.view.flow.would_wait)
+def _spared(p: Proposal, seconds: float) -> list[tuple[int, str]]:
+    """Counts that would do although more were needed, each with why; none while that is not known for the whole window."""
+    watched, flow = p.memory.watched_since, p.view.flow
+    if watched is None or p.now - watched < seconds:
+        return []
+    counts: list[tuple[int, str]] = []
+    if waits := SHARE_OF_TARGET * p.policy.may_wait_seconds:
+        counts.append((account_of(p.policy).enough(flow.would_wait), f"would have kept waits below {waits:g} s"))
+    if (soon := soon_seconds(p.policy, p.memory)) and flow.is_measured:
+        count = replicas_soon(busy_most(p.view), p.policy.slots, flow.arrival_rate * soon)
+        counts.append((count, f"will do for what runs and the {flow.arrival_rate * soon:.1f} tasks expected within {soon:.0f} s"))
+    return counts
 
 
-def _why(p: Proposal, keep: int, most: int, kept: int, seconds: float) -> str:
+def _why(keep: int, most: int, kept: int, seconds: float, peak: str) -> str:
     if keep > kept:
         return f"the look before still asked for {keep}"
-    if kept >= most:
-        return f"the most needed within the last {seconds:.0f} s was {most}"
-    waits = SHARE_OF_TARGET * p.policy.may_wait_seconds
-    return f"of {most} needed within the last {seconds:.0f} s, {keep} would have kept waits below {waits:g} s"
+    return peak or f"the most needed within the last {seconds:.0f} s was {most}"

@@ -51,7 +51,7 @@ def view(policy: PoolPolicy, all_seen: Census, memory: PoolMemory, now: float, i
         drains, ready = drains_under_way(memory, orders), frozenset(memory.ready)
         lane = Lane(policy, memory, now, all_seen.hearing, all_seen.hears_ours, work.waiting > 0, ready, drains)
         replicas, gone = replicas_of(lane, workers), ended(lane, workers)
-    flow = measure(memory.flow, replicas, work.waiting, now, account_of(policy))
+    flow = measure(_flow_before(memory, interval_seconds), replicas, work.waiting, now, account_of(policy))
     oldest_wait = _oldest_wait(flow, memory, work.waiting, now) if work.waiting or memory.waiting_since is not None else 0.0
     foreign = of_pool(all_seen.strangers, policy.queues, now) if all_seen.strangers else ()
     return PoolView(  # in the order of its fields: by name it takes three times as long
@@ -111,6 +111,14 @@ def _in_force(policy: PoolPolicy, seen: Observation, now: float) -> tuple[Order,
         return ()
     orders = [order for order in seen.orders[policy.name] if order.in_force(now)]
     return tuple([o for o in orders if not (policy.standing and o.kind in (OrderKind.SCALE, OrderKind.WAKE))])
+
+
+def _flow_before(memory: PoolMemory, interval_seconds: float) -> Flow:
+    """What was measured so far; as long as nobody has counted tasks, those that wait came after the look before the first to see some."""
+    if memory.flow.is_measured:
+        return memory.flow
+    since = memory.waiting_since
+    return Flow() if since is None else Flow(arrivals=((since - interval_seconds, 0),))
 
 
 def _oldest_wait(flow: Flow, memory: PoolMemory, waiting: int, now: float) -> float:

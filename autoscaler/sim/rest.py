@@ -13,10 +13,11 @@ from dataclasses import replace
 
 from autoscaler.model import Memory, PoolDecision, PoolMemory, PoolPolicy, Record, Step
 from autoscaler.policy.demand import SLOW_RATE
+from autoscaler.policy.expected import fewer_in_seconds
 from autoscaler.policy.fewer import account_of
 from autoscaler.policy.flow import serving, unchanged
 from autoscaler.policy.rules import Proposal
-from autoscaler.policy.stabilization import stabilization, window_seconds
+from autoscaler.policy.stabilization import soon_seconds, stabilization, window_seconds
 
 
 def rests_until(policy: PoolPolicy, record: Record, before: Memory, memory: Memory, interval_seconds: float) -> float:
@@ -48,12 +49,14 @@ def _stays(policy: PoolPolicy, decided: PoolDecision, kept: PoolMemory, now: flo
 
 
 def _forgotten(policy: PoolPolicy, decided: PoolDecision, kept: PoolMemory, now: float, window: float) -> float:
-    """When the account of fewer replicas may first say something else: a peak is worked off, or it has been kept long enough."""
-    if not policy.may_wait_seconds or kept.watched_since is None:
+    """When fewer than the most that was needed may first do: a peak is worked off, or nobody is expected for an idle slot."""
+    if kept.watched_since is None:
         return math.inf
     begins = kept.watched_since + window
     account, busy = account_of(policy), serving(decided.view.replicas)
     due = [begins] if begins > now else []
+    if soon := soon_seconds(policy, kept):
+        due.append(now + fewer_in_seconds(busy, policy.slots, kept.flow.arrival_rate * soon))
     for count, behind in enumerate(kept.flow.would_wait, start=1):
         spare, over = count * policy.slots - busy, behind - account.limit(count)
         if (over > 0 and spare > 0) or (over <= 0 and spare < 0):

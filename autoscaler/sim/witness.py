@@ -44,9 +44,13 @@ class _Counters:
     finished: int | None = None
     told: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def tell(self, tick: PoolTick, names: Sequence[str]) -> None:
-        """Let these replicas count what was counted since the last look; with nobody there it is told when somebody is."""
-        self.told = {name: self.told.get(name, (0, 0)) for name in names}
+    def tell(self, tick: PoolTick, names: Sequence[str], *, listed: bool) -> None:
+        """Let these replicas count what was counted since the last look; with nobody there it is told when somebody is.
+
+        Who is gone begins at zero when it comes again, but for those whom the policy could not see go: for it they were there.
+        """
+        there = {name: self.told.get(name, (0, 0)) for name in names}
+        self.told = there if listed else self.told | there
         if tick.started is None or tick.finished is None or not names:
             return
         if self.started is not None and self.finished is not None:
@@ -74,27 +78,27 @@ class Witness:
         queues: dict[str, QueueSight] = {}
         voices: dict[str, WorkerSight] = {}
         listed: list[Container] = []
+        unlisted = any(tick.busy is None and not tick.rare.mute for tick in self.past.pools.values())
         for policy in policies.pools.values():
             tick = self.past.pools[policy.name]
             queues.update(_queues(policy, tick))
-            for name, phase, voice in self._replicas(policy, tick):
+            for name, phase, voice in self._replicas(policy, tick, listed=not unlisted):
                 created = now - _LONG_AGO if phase is Phase.LOST else now
                 listed.append(Container(name, name, policy.name, ContainerState.RUNNING, created, "then"))
                 if voice is not None:
                     voices[voice.name] = voice
-        unlisted = any(tick.busy is None and not tick.rare.mute for tick in self.past.pools.values())
         return Observation(now, queues, voices, _UNSEEN if unlisted else Known(tuple(listed), now, "fleet"), _up(now))
 
     def act(self, actions: tuple[Action, ...], now: float) -> tuple[Outcome, ...]:
         """Nothing: what happened has happened."""
         return tuple(Outcome(action, Result.NOTHING_TO_DO, now) for action in actions)
 
-    def _replicas(self, policy: PoolPolicy, tick: PoolTick) -> Iterator[tuple[str, Phase, WorkerSight | None]]:
+    def _replicas(self, policy: PoolPolicy, tick: PoolTick, *, listed: bool) -> Iterator[tuple[str, Phase, WorkerSight | None]]:
         """Name, phase and voice of every replica; those that start or are lost have none."""
         names = {phase: [f"{policy.name}-{phase}-{n}" for n in range(count)] for phase, count in _phases(tick)}
         telling = [*names[Phase.READY], *names[Phase.DRAINING]]
         counters = self._counters.setdefault(policy.name, _Counters())
-        counters.tell(tick, telling)
+        counters.tell(tick, telling, listed=listed)
         work, now = _work(policy.slots, tick), tick.at
         for phase, members in names.items():
             for number, name in enumerate(members):

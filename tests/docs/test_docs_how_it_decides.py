@@ -24,6 +24,16 @@ FOUR_IDLE = fleet(0, 0, 0, 0, pool="mail")
 SET_BY_HAND = Order(OrderKind.SCALE, "mail", NOW, "anna", "the launch", until=NOW + 600, replicas=12)
 NEEDED_FOUR = Memory({"mail": PoolMemory(recommendations=((NOW - 5, 4),), ready=("mail0", "mail1", "mail2", "mail3"))})
 
+FOUR_NAMES = ("mail0", "mail1", "mail2", "mail3")
+QUARTER_OF_A_TASK = Flow(at=NOW, busy_seconds=60.0, done=15.0, arrivals=((NOW, 15),), arrival_rate=0.25, started=15, finished=15)
+NEEDED_FOUR_LATELY = Memory(
+    {
+        "mail": PoolMemory(
+            recommendations=((NOW - 1, 0),), needs=((NOW - 5, 4),), watched_since=NOW - 60, flow=QUARTER_OF_A_TASK, ready=FOUR_NAMES
+        )
+    }
+)
+
 
 def squeezed(text: str) -> str:
     """Without the alignment."""
@@ -40,6 +50,7 @@ def told(look, memory: Memory) -> list[str]:
     [
         pytest.param(seen(waiting={"mail": 9}, **fleet(3, 3, pool="mail")), Memory(), id="demand"),
         pytest.param(seen(waiting={"mail": 0}, **FOUR_IDLE), NEEDED_FOUR, id="stabilization"),
+        pytest.param(seen(waiting={"mail": 0}, **FOUR_IDLE), NEEDED_FOUR_LATELY, id="expected"),
         pytest.param(
             replace(
                 seen(waiting={"mail": 0}, **FOUR_IDLE),

@@ -93,9 +93,9 @@ def test_one_look_takes_no_replica_away():
 def test_only_what_was_put_to_use_is_needed():
     """Seven waiting ask for more replicas; what enters the window is the two that work."""
     some = seen(waiting=7, containers=[container("a"), container("b")], workers=look(1, 1).workers.values())
-    by_backlog = replace(TEN, sizing=BacklogPerReplica(1.0))
+    by_thresholds, by_backlog = replace(TEN, sizing=Thresholds()), replace(TEN, sizing=BacklogPerReplica(1.0))
 
-    assert 2 == decided(TEN, some, kept([])).needed < decided(TEN, some, kept([])).recommended
+    assert 2 == decided(by_thresholds, some, kept([])).needed < decided(by_thresholds, some, kept([])).recommended
     assert 7 == decided(by_backlog, some, kept([])).needed
 
 

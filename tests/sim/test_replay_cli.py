@@ -81,7 +81,7 @@ def test_another_configuration_is_told_in_words(desk: Path, journal: Path):
     assert lines[1].startswith("This config would have used ")
     assert "less worker time" in lines[1]
     assert lines[1].endswith("(estimate).")
-    assert any("each to start within 30 s" in line for line in lines)
+    assert any("they may wait 25 s to find out" in line for line in lines)
     assert sum(" instead of " in line for line in lines) > 1
 
 

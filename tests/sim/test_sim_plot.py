@@ -36,7 +36,7 @@ def test_it_says_in_words_what_it_shows():
     assert root.get("role") == "img"
     assert root.find(f"{SVG}title").text == "mail on day.csv"
     said = root.find(f"{SVG}desc").text
-    assert said.startswith("61 tasks in 68 min, none interrupted; 100 % started within 10 s, the longest wait was")
+    assert said.startswith("61 tasks in 67 min, none interrupted; 100 % started within 10 s, the longest wait was")
     assert all(line in said for line in texts(drawn())[1:3])
 
 

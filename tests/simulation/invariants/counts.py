@@ -13,6 +13,7 @@ from autoscaler.model import (
     Observation,
     Phase,
     Policies,
+    PoolDecision,
     PoolPolicy,
 )
 
@@ -111,7 +112,10 @@ def _window(policy: PoolPolicy) -> float:
 
 class WindowHolds(Invariant):
     key, promise = "I13", "P7"
-    text = "no scale-down below what was needed, or would have done, within the window; at a start the present size counts as needed"
+    text = (
+        "no scale-down below what was needed, or would have done, within the window, or below what tasks are expected for; "
+        "at a start the present size counts as needed"
+    )
 
     def __init__(self) -> None:
         self._needs: dict[tuple[Process, str], list[tuple[float, int]]] = defaultdict(list)
@@ -135,6 +139,8 @@ class WindowHolds(Invariant):
             floor = max((count for at, count in needs if now - at < window - 0.5), default=0)
             if policy.may_wait_seconds and now - since >= window:
                 floor = min(floor, _enough(policy, pool.view.flow.would_wait))
+            if policy.scale_down.stabilization_seconds is None and pool.view.flow.is_measured and now - since >= window:
+                floor = min(floor, _expected(policy, pool, memory))
             if pool.desired < min(pool.current, floor):
                 self.broken(world, f"{pool.pool} shrinks to {pool.desired}, and within {window:g} s {floor} were needed: {pool.steps}")
 
@@ -143,3 +149,12 @@ def _enough(policy: PoolPolicy, would_wait: tuple[float, ...]) -> int:
     """The fewest replicas with which nothing would have waited for more than half of the time that it may."""
     too_few = [n for n, work in enumerate(would_wait, start=1) if work / (n * policy.slots) > policy.may_wait_seconds / 2]
     return max(too_few, default=0) + 1
+
+
+def _expected(policy: PoolPolicy, pool: PoolDecision, memory: Memory) -> int:
+    """The fewest replicas whose slots hold what runs and what will come within two restarts, to the nearest whole task."""
+    learned = memory.of(pool.pool)
+    soon = 2 * max(learned.boot_seconds + learned.stop_seconds, SHORTEST_WINDOW_SECONDS / 3)
+    silent = [r.slots for r in pool.view.serving if r.phase is Phase.LOST or (r.running is None and r.phase is not Phase.STARTING)]
+    work = pool.view.busy + sum(silent) + max(0.0, pool.view.flow.arrival_rate * soon - 0.5)
+    return math.ceil(work / policy.slots - 1e-9)
