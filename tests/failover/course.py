@@ -54,11 +54,13 @@ class Findings:
     seconds: float
 
 
-def run(house: TwoBrokers, outages: Iterable[float], *, every_seconds: float, runtime: float) -> Findings:
-    """Producer and daemon are started here; Flower and the brokers are there."""
+def run(
+    house: TwoBrokers, outages: Iterable[float], *, every_seconds: float, runtime: float, with_publish: bool = False
+) -> Findings:
+    """The producer is started here, all else is there; `with_publish`: the quota ends with a publish, not anywhere."""
     began = time.time()
     house.begin(every_seconds, runtime)
-    rounds = tuple([_round(house, outage) for outage in outages])
+    rounds = tuple([_round(house, outage, with_publish=with_publish) for outage in outages])
     house.rest()
     accepted = dict(house.accepted)
     _patiently(lambda: set(house.traces("finished")) >= set(accepted))
@@ -68,12 +70,12 @@ def run(house: TwoBrokers, outages: Iterable[float], *, every_seconds: float, ru
     return Findings(rounds, by_broker, Counter(done.values()), lost, house.refused_by_all, time.time() - began)
 
 
-def _round(house: TwoBrokers, outage: float) -> Round:
+def _round(house: TwoBrokers, outage: float, *, with_publish: bool) -> Round:
     """The quota ends while the primary is active and works, and is renewed after so many seconds."""
     since = time.time()
     until(lambda: _active(house) == PRIMARY and _first_done(house, PRIMARY, since) is not None, PATIENCE_SECONDS)
     asked = house.probes()
-    house.proxy.end_after(COMMANDS_LEFT)
+    house.proxy.end_after(COMMANDS_LEFT, with_publish=with_publish)
     until(lambda: house.proxy.refused_at is not None, 30)
     refused = house.proxy.refused_at or 0.0
     until(lambda: _active(house) == FALLBACK and _first_done(house, FALLBACK, refused) is not None, 60)

@@ -28,16 +28,17 @@ class QuotaProxy:
         authority.configure_trust(self._inside)
         authority.issue_cert("localhost").configure_cert(self._outside)
         self._left: int | None = None
+        self._waits_for_publish = False
         self.refused = 0
         """Commands since the quota ended."""
         self.refused_at: float | None = None
         """When it refused the first of them."""
         self.port = 0
 
-    def end_after(self, commands: int) -> None:
-        """Refuse everything after so many more."""
+    def end_after(self, commands: int, *, with_publish: bool = False) -> None:
+        """Refuse everything after so many more; or from the next publish on, when no worker is about to take what it just popped."""
         self.refused, self.refused_at = 0, None
-        self._left = commands
+        self._waits_for_publish, self._left = with_publish, commands
 
     def renew(self) -> None:
         """The next period has begun."""
@@ -59,23 +60,27 @@ class QuotaProxy:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):  # the last one at the end of it all
                 while True:
                     command = await _read(reader)
-                    (writer if self._is_spent() else to_redis).write(REFUSAL if self._is_spent() else command)
-                    self._count()
+                    is_spent = self._takes(command)
+                    (writer if is_spent else to_redis).write(REFUSAL if is_spent else command)
                     await to_redis.drain()
         finally:
             back.cancel()
             to_redis.transport.abort()
             writer.transport.abort()
 
-    def _is_spent(self) -> bool:
-        return self._left == 0
-
-    def _count(self) -> None:
+    def _takes(self, command: bytes) -> bool:
+        """Count this command; whether it is refused."""
+        if self._left is None:
+            return False
         if self._left:
             self._left -= 1
-        elif self._left == 0:
-            self.refused += 1
-            self.refused_at = self.refused_at or time.time()
+            return False
+        if self._waits_for_publish and b"LPUSH" not in command:
+            return False
+        self._waits_for_publish = False
+        self.refused += 1
+        self.refused_at = self.refused_at or time.time()
+        return True
 
 
 async def _read(reader: asyncio.StreamReader) -> bytes:
