@@ -23,6 +23,7 @@ class Failure(StrEnum):
     BROKER = "broker"
     OOM = "oom"
     KILLED = "killed"
+    WITH_ENGINE = "with_engine"
     EXIT_NONZERO = "exit_nonzero"
     EXIT_UNASKED = "exit_unasked"
     LOST = "lost"
@@ -41,6 +42,7 @@ MEANING: dict[Failure, str] = {
     Failure.BROKER: "Its last words say that the broker turned it away; no crash loop, the next start waits for the broker.",
     Failure.OOM: "Out of memory, by the engine's own word.",
     Failure.KILLED: "Ended by SIGKILL, and not by us.",
+    Failure.WITH_ENGINE: "Cut off with all others of its pool while the engine could not be seen, which died with them; no crash loop.",
     Failure.EXIT_NONZERO: "Ended by itself with an error.",
     Failure.EXIT_UNASKED: "Ended by itself without an error.",
     Failure.LOST: "Its container runs and its voice is gone; counted once, when it goes.",

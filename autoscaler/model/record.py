@@ -219,6 +219,8 @@ class PoolMemory:
     """(name, time since when) of replicas that are said to be offline."""
     ended: tuple[str, ...] = ()
     """Names of replicas whose containers have ended and are not removed yet."""
+    fell: tuple[str, ...] = ()
+    """Those of them that ended while the engine could not be seen, with all others of their pool."""
     pending: tuple[tuple[str, Moment], ...] = ()
     """(name, time) of starts that were ordered and are not in the list of containers yet."""
     failures: int = 0

@@ -63,11 +63,15 @@ def _give_way(counts: list[int], proposals: tuple[Proposal, ...], cap: int) -> l
     """
     lacking = sum(p.count - n for p, n in zip(proposals, counts, strict=True)) - (cap - sum(counts))
     for i, p in enumerate(proposals):
-        held = 0 if p.view.blind or keeps(p) else counts[i] - max(p.recommended, p.policy.replicas_min)
-        given = min(max(0, held), max(0, lacking))
+        given = min(spare(p, counts[i]), max(0, lacking))
         counts[i] -= given
         lacking -= given
     return counts
+
+
+def spare(p: Proposal, count: int) -> int:
+    """How many of so many replicas no work asks for; of a blind pool, or one that is held by hand, none can be told to be spare."""
+    return 0 if p.view.blind or keeps(p) else max(0, count - max(p.recommended, p.policy.replicas_min))
 
 
 def claim(p: Proposal, count: int, index: int) -> tuple[bool, int, int, int]:

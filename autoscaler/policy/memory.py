@@ -31,7 +31,7 @@ from autoscaler.model import (
 from autoscaler.model.readings import known
 from autoscaler.policy.census import broker_of
 from autoscaler.policy.drains import followed, signalled
-from autoscaler.policy.failures import trouble_after
+from autoscaler.policy.failures import fell_with_engine, trouble_after
 from autoscaler.policy.meter import meters
 from autoscaler.policy.names import serial_after
 from autoscaler.policy.pace import begun, changes_after
@@ -44,13 +44,14 @@ LONGEST_WINDOW_SECONDS = 86400.0
 
 
 def remember(memory: Memory, record: Record) -> Memory:
-    """The memory after this record; pools that have neither policy nor workers are forgotten."""
+    """The memory after this record; pools that have neither policy nor workers are forgotten, but never while nobody lists workers."""
     seen, choice = record.observation, record.decision.brokers
     came, pools = _by_lane(record.outcomes), {}
     for lane in record.decision.lanes:
         key, broker = lane.key, broker_of(seen, lane.broker) if seen.brokers else None
         pools[key] = _pool(memory.of(key), lane, tuple(came.get(key, ())), broker, record.at)
     return Memory(pools, choice.active, choice.tracks, meters(memory, record))
+        fell=fell_with_engine(old, view) if view.exited or old.fell else (),
 
 
 def resume(memory: Memory) -> Memory:
@@ -107,6 +108,7 @@ def _pool(
         starting=names.starting,
         silent=names.silent,
         ended=tuple([c.name for c in view.exited]) if view.exited else (),
+        fell=fell_with_engine(old, view) if view.exited or old.fell else (),
         pending=_pending(old, listed, outcomes, now),
         failures=trouble.failures,
         backoff_until=trouble.backoff_until,

@@ -1,7 +1,8 @@
 """The room on the host: workers are started only as far as its memory and processors go by the workers' limits.
 
-Asked last, after the cap over all pools, with what the engine says of its host. A start that finds no room waits; nobody who runs
-is stopped because the host is too small. Where the host is unknown, or workers have no limits, nothing is held back.
+Asked last, after the cap over all pools, with what the engine says of its host. A start that finds no room waits. Nobody who works is
+stopped because the host is too small; replicas that a pool keeps only by its stabilization window leave, as they do for the cap.
+Where the host is unknown, or workers have no limits, nothing is held back.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 
-from autoscaler.model import NO_NEED, ContainerState, Host, Known, Need, Observation
-from autoscaler.policy.budget import claim
+from autoscaler.model import NO_NEED, ContainerState, Host, Known, Need, Observation, Phase
+from autoscaler.policy.budget import claim, spare
 from autoscaler.policy.reasons import Reason
 from autoscaler.policy.rules import Proposal
 
+GIVES_WAY = "work of another pool finds no room on this host"
 GIB, MIB = 2**30, 2**20
 SLACK_CPUS = 1e-9
 """Sums of fractions of a processor are not exact."""
@@ -26,9 +28,10 @@ def fit(proposals: tuple[Proposal, ...], seen: Observation) -> tuple[Proposal, .
     host = seen.host.value
     room = _free(host, proposals, seen)
     granted = _give(proposals, room)
+    left = _give_way(granted, proposals, host, room)
     return tuple(
-        p.take(p.step("room", n, Reason.NO_ROOM, _told(p, n, host, room) if n < p.count else ""))
-        for p, n in zip(proposals, granted, strict=True)
+        p.take(p.step("room", n, Reason.NO_ROOM, _told(p, n, host, room) if p.count > p.current else GIVES_WAY))
+        for p, n in zip(proposals, left, strict=True)
     )
 
 
@@ -77,6 +80,27 @@ def _give(proposals: tuple[Proposal, ...], room: _Room) -> list[int]:
         counts[i] += 1
         if counts[i] < p.count:
             heapq.heappush(line, claim(p, counts[i], i))
+    return counts
+
+
+def _give_way(granted: list[int], proposals: tuple[Proposal, ...], host: Host, room: _Room) -> list[int]:
+    """Let go of replicas that no work asks for, until what others lack would fit; nobody leaves for one that never could.
+
+    The room is theirs once these have left. What is leaving already need not be freed again.
+    """
+    whole = _Room(host.memory_bytes - host.others_bytes, host.cpus)
+    counts, lack = list(granted), _Room(-max(0, room.memory_bytes), -max(0.0, room.cpus))
+    for p, n in zip(proposals, granted, strict=True):
+        if not whole.lacks(p.policy.need):
+            lack.take(p.policy.need, -max(0, p.count - max(n, p.current)))
+        lack.take(p.policy.need, len(p.view.of(Phase.DRAINING)))
+    for i, p in enumerate(proposals):
+        need = p.policy.need
+        for _ in range(spare(p, counts[i])):
+            if not (lack.memory_bytes > 0 < need.memory_bytes or (lack.cpus > SLACK_CPUS and need.cpus > 0)):
+                break
+            counts[i] -= 1
+            lack.take(need)
     return counts
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autoscaler.model import Phase, PoolMemory, PoolPolicy, PoolView, Step
+from autoscaler.model import OrderKind, Phase, PoolMemory, PoolPolicy, PoolView, Step
 from autoscaler.model.health import REMEDY
 from autoscaler.model.lean import lean
 from autoscaler.policy.reasons import Reason
@@ -123,14 +123,14 @@ def blindness(p: Proposal) -> Step | None:
 
 
 def bounds(p: Proposal) -> Step | None:
-    """min <= count <= max, always; an excess is drained, never killed."""
+    """min <= count <= max, always; an excess is drained, never killed. A pool that somebody sends home keeps no minimum."""
     if p.policy.removed:
         gone = f"broker {p.policy.broker}, which its workers serve," if p.policy.broker else "the pool"
         return p.step("bounds", 0, Reason.POOL_REMOVED, f"{gone} no longer stands in the configuration")
     low, high, when = p.policy.replicas_min, p.policy.replicas_max, p.policy.schedule
     if p.count > high:
         return p.step("bounds", high, Reason.TOO_MANY_REPLICAS, f"replicas.max is {high}{when}")
-    if p.count < low:
+    if p.count < low and not any(o.kind is OrderKind.DRAIN and o.sets_count for o in p.view.orders):
         most, why = startable(p)
         waits = f", but {why}" if low - p.current > most else ""
         return p.step("bounds", low, Reason.TOO_FEW_REPLICAS, f"replicas.min is {low}{when}{waits}")

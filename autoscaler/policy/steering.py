@@ -1,7 +1,8 @@
 """The rules by which a pool follows its orders, and when an order is over. Pure: orders come with the look.
 
 An order of a person outranks demand, damping and blindness: a drain is a warm shutdown that loses nothing, also where nobody can
-see what runs. Bounds and the cap over all pools hold all the same. A wake is no person's word: it only asks for a first replica.
+see what runs. Bounds and the cap over all pools hold all the same, but a pool that is sent home keeps no minimum. A wake is no
+person's word: it only asks for a first replica.
 """
 
 from __future__ import annotations

@@ -73,7 +73,8 @@ class Lessons:
             for drain in lane.drains:
                 _keep(self._drain_since, drain.replica, drain.since)
         for outcome in record.outcomes:
-            yield from self._of_outcome(outcome)
+            lanes = memory.of_lanes(outcome.action.pool)
+            yield from self._of_outcome(outcome, fell=any(outcome.action.replica in lane.fell for lane in lanes))
 
     def _of_replicas(self, pool: PoolDecision, now: float) -> Iterator[Lesson]:
         for action in pool.actions:
@@ -96,10 +97,10 @@ class Lessons:
         if name not in self._awaited:
             _keep(self._awaited, name, None)
 
-    def _of_outcome(self, outcome: Outcome) -> Iterator[Lesson]:
+    def _of_outcome(self, outcome: Outcome, *, fell: bool) -> Iterator[Lesson]:
         pool, name, kind = outcome.action.pool, outcome.action.replica, outcome.action.kind
         drain_since = self._drain_since.get(name)
-        if failure := failure_of(outcome, asked=drain_since is not None):
+        if failure := failure_of(outcome, asked=drain_since is not None, fell=fell):
             yield Failed(pool, failure)
         if kind is ActionKind.START and outcome.result is Result.FAILED:
             self._awaited.pop(name, None)

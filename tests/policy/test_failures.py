@@ -30,6 +30,10 @@ QUOTA = ("Traceback", "redis.exceptions.ResponseError: max requests limit exceed
 HUNG = Outcome(Action(ActionKind.DRAIN, "p", "w", last_words=True), Result.DONE, NOW, exit=Exit(None))
 
 
+UNSEEN = PoolMemory(looked_at=None, desired=2)
+"""After a tick in which the engine did not list."""
+
+
 def start(result: Result, failure: Failure | None = None) -> Outcome:
     """What became of a start."""
     return Outcome(Action(ActionKind.START, "p", "w"), result, NOW, failure=failure)
@@ -133,6 +137,47 @@ def test_a_hung_start_counts_before_its_answer():
     kept = told(PoolMemory(), replace(HUNG, result=Result.PENDING, exit=None))
 
     assert (1, NOW + 10) == (kept.failures, kept.backoff_until)
+
+
+def fell(*codes: int, names: str, old: PoolMemory = UNSEEN, oom: bool = False, alive=()) -> PoolMemory:
+    """The memory after the first look in which workers of these names are found ended so, and removed."""
+    ends = tuple(zip(names, codes, strict=True))
+    ended = [container(name, state=ContainerState.EXITED, exit_code=code) for name, code in ends]
+    removed = [replace(end(code, oom=oom), action=Action(ActionKind.REMOVE, "p", name)) for name, code in ends]
+    return told(old, *removed, look=seen(waiting=1, containers=[*ended, *alive]))
+
+
+def test_workers_that_ended_with_their_engine_are_no_crash_loop():
+    """The engine was away, and with its return all of the pool's workers are dead by no fault of theirs: new ones start at once."""
+    kept = fell(137, 255, names="ab")
+    made = decided(a_policy(), seen(waiting=1), Memory({"p": kept}), NOW + 2)
+
+    assert (0, ("a", "b")) == (kept.failures, kept.fell)
+    assert 1 == made.desired
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        pytest.param(lambda: fell(137, names="a", old=PoolMemory(looked_at=NOW - 2)), id="the engine was there all the time"),
+        pytest.param(lambda: fell(1, names="a"), id="by an error of its own"),
+        pytest.param(lambda: fell(137, names="a", oom=True), id="out of memory"),
+        pytest.param(lambda: fell(137, names="a", alive=[container("b")]), id="another one lives"),
+    ],
+)
+def test_an_end_by_its_own_fault_counts_also_after_the_engine_was_away(kept):
+    """Only where all of a pool's workers were cut off, while nobody could see them, has their engine ended them."""
+    assert 1 == kept().failures
+
+
+def test_the_engine_s_dead_are_remembered_until_they_are_removed():
+    """The removal may be answered in a later tick, and says with what the worker ended only then."""
+    look = seen(waiting=1, containers=[container("a", state=ContainerState.EXITED, exit_code=137)])
+    kept = told(UNSEEN, look=look)
+    later = told(kept, replace(end(137), action=Action(ActionKind.REMOVE, "p", "a")), now=NOW + 2)
+
+    assert (("a",), 0) == (kept.fell, later.failures)
+    assert () == told(later, now=NOW + 4).fell
 
 
 def test_an_end_is_read_before_the_next_start():

@@ -183,6 +183,16 @@ def test_blind_ticks_do_not_forget():
     assert (("a", "b"), 2, 1) == (kept.ready, kept.failures, len(kept.drains))
 
 
+def test_a_pool_that_is_removed_while_nobody_lists_is_not_forgotten():
+    """Its workers are ours all the same: as soon as the engine lists again they count, and are sent home."""
+    blind, later = seen(containers=None), seen(now=NOW + 4, containers=[container("old0", pool="old"), container("old1", pool="old")])
+    before = Memory({"p": PoolMemory(), "old": PoolMemory(desired=2)})
+    memory = remember(before, Record(NOW, "h", blind, decide(policies(), blind, before, NOW), ()))
+    made = decide(policies(), later, memory, NOW + 4)
+
+    assert [("old", 0, 2)] == [(d.pool, d.desired, len(d.actions)) for d in made.pools if d.pool == "old"]
+
+
 def test_starts_that_died_with_the_daemon_are_not_waited_for():
     """kill -9 between ordering four starts and carrying them out: the next daemon orders what is missing at once."""
     memory = resume(after(policies(), seen(waiting=4), Memory(), NOW, result=Result.PENDING))

@@ -118,6 +118,29 @@ def test_minima_and_priority_come_first():
     assert (0, 3, 1) == tuple(pool_of(made, name).desired for name in "abc")
 
 
+IDLE, WANTING = needing(memory=2), needing(memory=4)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "memory", "desired"),
+    [
+        pytest.param({"a": 0, "b": 1}, Memory(), (2, 0), id="as many leave as it takes"),
+        pytest.param({"a": 0, "b": 2}, Memory(), (0, 0), id="all that no work asks for"),
+        pytest.param({"a": 3, "b": 1}, Memory(), (3, 0), id="nobody who is needed"),
+        pytest.param({"a": 0, "b": 0, "c": 9}, Memory(), (3, 0), id="nobody for one that is larger than the host"),
+        pytest.param({"a": None, "b": 1}, Memory(), (3, 0), id="not of a pool that is blind"),
+        pytest.param({"a": 0, "b": 1}, Memory({"a": PoolMemory(drains=(Drain("a0", NOW - 2, "x"),))}), (2, 0), id="once only"),
+    ],
+)
+def test_held_replicas_give_way_to_work(waiting, memory, desired):
+    """What a pool keeps only by its stabilization window is let go when another pool's work finds no room on the host."""
+    settings = policies(a_policy("a", need=IDLE), a_policy("b", need=WANTING), a_policy("c", need=needing(memory=9)))
+    look = on(seen(waiting={"c": 0} | waiting, **fleet(0, 0, 0, pool="a")), memory=8)
+    made = decide(settings, look, memory, NOW)
+
+    assert desired == tuple(pool_of(made, name).desired for name in "ab")
+
+
 def test_a_blind_engine_changes_nothing():
     """Where the containers cannot be listed nothing is started, and no room is counted."""
     made = pool_of(decide(policies(a_policy(need=needing(memory=3))), on(seen(waiting=4, containers=None)), Memory(), NOW))

@@ -105,6 +105,17 @@ def test_a_person_may_drain_blindly():
     assert decided(a_policy(), replace(blind, orders={})).desired == 2
 
 
+def test_a_drained_pool_keeps_no_minimum():
+    """Somebody wants none to run, as of a broken image; a count set by hand stays within the minimum."""
+    drained, scaled = (
+        decided(a_policy(replicas_min=2), seen(waiting=9, orders=[order], **fleet(1, 0)))
+        for order in (an_order(OrderKind.DRAIN), an_order(OrderKind.SCALE, replicas=0))
+    )
+
+    assert (0, Reason.DRAINED_BY_HAND) == (drained.desired, drained.reason)
+    assert (2, Reason.TOO_FEW_REPLICAS) == (scaled.desired, scaled.reason)
+
+
 def test_draining_a_pool_sends_all_home():
     """All workers are drained, none is started, whatever waits."""
     made = decided(a_policy(), seen(waiting=9, orders=[an_order(OrderKind.DRAIN)], **fleet(1, 0)))
