@@ -62,6 +62,8 @@ class Daemon:
         self._last_tick = time.monotonic()
         self._pause = self.settings.interval
         self._record: Record | None = None
+        self._policies = self.settings.policies(self._started_at)
+        """As they were in the latest tick."""
         self._memory = Memory()
         self.snapshot = self._snapshot(0.0)
 
@@ -174,7 +176,7 @@ class Daemon:
             policies = self.settings.policies(now)
             self._eyes.rest(pauses(policies, self._memory, self._record, self._desk.standing, now))
             record, memory = tick(policies, self._memory, EyesWithOrders(self._eyes, self._desk), self._hands, now)
-            self._record, self._memory = record, memory
+            self._record, self._memory, self._policies = record, memory, policies
             self._bugs, self._bugs_in_a_row = (), 0
         except Exception as bug:  # a bug of ours must not stop the loop: acting stops for this tick, the workers stay
             self._bugs_in_a_row += 1
@@ -252,7 +254,7 @@ class Daemon:
     def _snapshot(self, tick_seconds: float) -> Snapshot:
         return Snapshot(
             started_at=self._started_at,
-            policies=self.settings.policies(self._record.at if self._record else self._started_at),
+            policies=self._policies,
             config=ConfigState(
                 self.settings.hash, self._config_loaded_at, self._problems, self._needs_restart, not_in_force(self.settings)
             ),

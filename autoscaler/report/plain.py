@@ -19,6 +19,8 @@ from pydantic import TypeAdapter
 from autoscaler.model import Known, Memory, Order, Stale, Unknown
 
 _KINDS: dict[type, str] = {Known: "known", Stale: "stale", Unknown: "unknown"}
+_AS_THEY_ARE = frozenset((str, int, bool, type(None)))
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _MEMORY = TypeAdapter(Memory)
 _ORDERS = TypeAdapter(dict[str, tuple[Order, ...]])
 T = TypeVar("T")
@@ -30,23 +32,32 @@ def to_plain(value: Any) -> Any:
     >>> to_plain(Unknown("no broker is read directly"))
     {'kind': 'unknown', 'why': 'no broker is read directly', 'source': ''}
     """
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Enum):
-        return value.value
-    if value is None or isinstance(value, (bool, int, str)):
+    of: Any = type(value)
+    if of in _AS_THEY_ARE:
         return value
-    if isinstance(value, Mapping):
-        return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
         return [to_plain(item) for item in value]
-    kind = _KINDS.get(type(value))
-    return ({"kind": kind} if kind else {}) | {name: to_plain(getattr(value, name)) for name in _names(value.__class__)}
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, Enum):
+        return value.value
+    return _number_or_fields(value, of)
+
+
+def _number_or_fields(value: Any, of: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, (str, int)):
+        return value
+    plain: dict[str, Any] = {"kind": _KINDS[of]} if of in _KINDS else {}
+    for name in _names(of):
+        plain[name] = to_plain(getattr(value, name))
+    return plain
 
 
 def to_json(value: Any) -> str:
     """One line of JSON, compact, keys in the order of the dataclass."""
-    return json.dumps(to_plain(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(to_plain(value))
 
 
 def memory_from_json(text: str) -> Memory | None:

@@ -68,6 +68,8 @@ class Eyes:
         self._fleet: _Watch[tuple[Container, ...]] = _Watch(FLEET)
         self._births = Births()
         self._watches: dict[Source, _Watch[Sight]] = {}
+        self._of_brokers: dict[Source, Broker] = {}
+        """Those of the sources that are brokers."""
         self._seers = _SourceThread()
         self._pauses: Mapping[str, float] = {}
         self.configure(sources, depth_from=depth_from, max_age_seconds=max_age_seconds, patience_seconds=patience_seconds)
@@ -81,6 +83,7 @@ class Eyes:
         gone = [source for source in self._watches if source not in sources]
         self._seers.close(gone, [self._watches[source] for source in gone])
         self._watches = {source: self._watches.get(source) or _Watch(source.name) for source in sources}
+        self._of_brokers = {source: source for source in self._watches if isinstance(source, Broker)}
         self._depth_from: DepthFrom = depth_from
         self._max_age = max_age_seconds
         self._patience = patience_seconds
@@ -98,14 +101,15 @@ class Eyes:
         wanted = Wanted(now, _queues(policies), self._running())
         self._fleet.ask(now, partial(in_thread, partial(_called, self._list_containers), "list-containers"))
         for source, watch in self._watches.items():
-            pause = self._pauses.get(source.broker, 0.0) if isinstance(source, Broker) else 0.0
+            broker = self._of_brokers.get(source)
+            pause = self._pauses.get(broker.broker, 0.0) if broker else 0.0
             watch.ask(now, partial(self._begin, source, wanted), pause)
         watches: list[_Watch[Any]] = [*self._watches.values(), self._fleet]
         asked: list[Future[Any]] = [watch.flight.future for watch in watches if watch.flight]
         wait([*asked, *self._host.look()], timeout=self._patience)
         for watch in watches:
             watch.take_up()
-        elsewhere = [source for source in self._watches if isinstance(source, Broker)][1:]
+        elsewhere = list(self._of_brokers)[1:]
         told = {watch.name: watch.told() for source, watch in self._watches.items() if source not in elsewhere}
         queues, workers = merge(wanted.queues, told, depth_from=self._depth_from, now=now, max_age_seconds=self._max_age)
         brokers = self._brokers(wanted, queues)
@@ -134,16 +138,16 @@ class Eyes:
     def _brokers(self, wanted: Wanted, queues: Mapping[str, QueueSight]) -> dict[str, BrokerSight]:
         """Every broker with what waits on it; on the first of them, what was put together with Flower's word."""
         found: dict[str, BrokerSight] = {}
-        for source, watch in self._watches.items():
-            if isinstance(source, Broker):
-                told = {watch.name: watch.told()}
-                there = queues if not found else merge(
-                    wanted.queues, told, depth_from="broker", now=wanted.now, max_age_seconds=self._max_age
-                )[0]  # fmt: skip
-                served = watch.answer.value.served if watch.answer.value else None
-                found[source.broker] = BrokerSight(
-                    source.broker, watch.health(), watch.answer.error, watch.is_fresh, there, source.commands_sent, served
-                )
+        for source, broker in self._of_brokers.items():
+            watch = self._watches[source]
+            told = {watch.name: watch.told()}
+            there = queues if not found else merge(
+                wanted.queues, told, depth_from="broker", now=wanted.now, max_age_seconds=self._max_age
+            )[0]  # fmt: skip
+            served = watch.answer.value.served if watch.answer.value else None
+            found[broker.broker] = BrokerSight(
+                broker.broker, watch.health(), watch.answer.error, watch.is_fresh, there, broker.commands_sent, served
+            )
         return found
 
     def _containers(self, now: float) -> Reading[tuple[Container, ...]]:

@@ -10,6 +10,7 @@ import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from starlette.exceptions import HTTPException
@@ -74,6 +75,7 @@ class Assets:
         return _answer(asset, request)
 
 
+@cache
 def _read(path: Path) -> Asset:
     plain = path.read_bytes()
     packed = gzip.compress(plain, mtime=0) if len(plain) >= WORTH_PACKING else b""
