@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -44,7 +44,8 @@ REFUSAL = {
 class Broker:
     """Queues, unacknowledged messages and a state of health."""
 
-    def __init__(self, machine: Machine, ledger: Ledger, visibility_seconds: float) -> None:
+    def __init__(self, name: str, machine: Machine, ledger: Ledger, visibility_seconds: float) -> None:
+        self.name = name
         self.health = Health.UP
         self.lists: dict[str, deque[Task]] = {}
         self.unacked: dict[Task, None] = {}
@@ -53,7 +54,7 @@ class Broker:
         """Whether a worker lives that restores what is due."""
         self.arrived: Callable[[], None] = lambda: None
         """Told whenever there is something new to take."""
-        self.read: Callable[[str], None] = lambda queue: None
+        self.read: Callable[[str, str], None] = lambda broker, queue: None
         """Told of every queue whose length the daemon has read."""
         self.latency = 0.0
         self._machine, self._ledger = machine, ledger
@@ -121,7 +122,7 @@ class Broker:
 
     def _one(self, verb: str | int, *words: str | int) -> Any:
         for key in words:
-            self.read(str(key))
+            self.read(self.name, str(key))
         match verb:
             case "EXISTS":
                 return sum(bool(self.unacked if key == "unacked" else self.lists.get(str(key))) for key in words)
@@ -152,15 +153,15 @@ class Broker:
 
 
 class Line(RedisLine):
-    """The daemon's connection to the simulated broker: the real one, with its last step replaced."""
+    """The daemon's connection to a simulated broker: the real one, with its last step replaced."""
 
-    broker: Broker
+    brokers: Mapping[str, Broker]
     gate: Callable[[str], None]
 
     async def ask(self, *commands: Command) -> list[Any]:
         """As `RedisLine.ask`."""
         self.commands_sent += len(commands)
         self.gate("the broker is asked")
-        answers = await self.broker.answer(commands)
+        answers = await self.brokers[self._broker].answer(commands)
         self.gate("the broker has answered")
         return answers

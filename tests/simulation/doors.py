@@ -63,7 +63,7 @@ def stand_ins(world: World) -> Mapping[Any, Any]:
         StateLock: _lock_of(world),
         # the network
         autoscaler.sources.fetch.fetch: make_fetch(world.flower, world.docker, world.gate),
-        autoscaler.sources.broker_redis.RedisLine: type("SimLine", (Line,), {"broker": world.broker, "gate": staticmethod(world.gate)}),
+        autoscaler.sources.broker_redis.RedisLine: type("SimLine", (Line,), {"brokers": world.brokers, "gate": staticmethod(world.gate)}),
         autoscaler.fleet.docker.Engine: type(
             "SimEngine", (Engine,), {"docker": world.docker, "machine": machine, "gate": staticmethod(world.gate)}
         ),

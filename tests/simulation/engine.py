@@ -95,6 +95,8 @@ class Docker:
     def __init__(self, machine: Machine, hire: Callable[[Box], Worker]) -> None:
         self.boxes: dict[str, Box] = {}
         self.trouble = Trouble()
+        self.named_elsewhere = False
+        """A name was taken by somebody else at least once: daemons without a common folder count on from different ones."""
         self.watch: Callable[[Change], None] = lambda change: None
         self.listed_at = -1e9
         """When a list last left for the daemon."""
@@ -183,7 +185,7 @@ class Docker:
         labels = body.get("Labels", {})
         self.watch(Change(self._machine.now, "create", name, None, by, labels, self._late))
         if self.trouble.name_taken:
-            self.trouble.name_taken = False
+            self.trouble.name_taken, self.named_elsewhere = False, True
             self.add(name, {"com.docker.compose.project": "neighbour"}).state = "running"
         if refusal := self._refusal("create"):
             return refusal

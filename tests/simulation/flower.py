@@ -83,7 +83,7 @@ class Flower:
     trouble: Trouble = field(default_factory=Trouble)
     heard: dict[str, Heard] = field(default_factory=dict)
     forgot_at: float = 0.0
-    read: Callable[[str], None] = lambda queue: None
+    read: Callable[[str, str], None] = lambda broker, queue: None
     """Told of every queue whose length the daemon is given."""
     read_old: Callable[[str, float], None] = lambda queue, since: None
     """The same, of pages that have stood still since then."""
@@ -121,6 +121,8 @@ class Flower:
                 self.listen(box.worker)
 
     def _can_hear(self, worker: Worker) -> bool:
+        if worker.broker is not self.broker:
+            return False  # events travel through the broker, and Flower listens to one
         return worker.is_heard and not self.trouble.deaf and not self.trouble.down and self.broker.health is Health.UP
 
     def _beat(self, known: Heard) -> float:
@@ -194,7 +196,7 @@ class Flower:
 
     def _queue(self, queue: str, trouble: Trouble) -> dict[str, Any]:
         length = len(self.broker.lists.get(queue, ()))
-        self.read(queue)
+        self.read(self.broker.name, queue)
         return {"name": queue, "messages": 0 if trouble.zeroes else length if trouble.nonsense is None else trouble.nonsense}
 
     def _row(self, name: str, known: Heard) -> dict[str, Any]:

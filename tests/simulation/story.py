@@ -5,6 +5,7 @@ A story is a plain value: the same seed gives the same one, parts of it can be l
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ INSTANCE = "sim"
 CANARY = "canary-secret-7c1f"
 """Stands in every secret of the configuration, and nowhere else."""
 CALM_BEFORE_SECONDS = 4.0
+MOST_WORK_SECONDS = 40.0
+"""No arrival means more work than this for one slot: a story is about faults, and not about a long afternoon without any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def story_of(seed: int, faults: dict[str, tuple[float, float, float]]) -> Story:
     dice = random.Random(f"{seed}/story")
     config = _configuration(dice)
     queues = [queue for pool in config["pools"].values() for queue in pool["queues"]]
-    storm = dice.uniform(40.0, 110.0)
+    storm = dice.uniform(35.0, 95.0)
     return Story(
         seed=seed,
         config=config,
@@ -97,7 +100,8 @@ def _arrivals(dice: random.Random, queues: list[str], storm: float) -> Iterator[
     for number in range(dice.randint(3, 7)):
         eta_in = dice.uniform(5.0, 40.0) if dice.random() < 0.15 else None
         runtime = dice.choice([dice.uniform(0.2, 2.0), dice.uniform(2.0, 10.0), dice.uniform(10.0, 40.0)])
-        yield Arrival(number, dice.uniform(0.0, 0.9 * storm), dice.choice(queues), dice.randint(1, 10), runtime, eta_in)
+        count = min(dice.randint(1, 10), math.ceil(MOST_WORK_SECONDS / runtime))
+        yield Arrival(number, dice.uniform(0.0, 0.9 * storm), dice.choice(queues), count, runtime, eta_in)
 
 
 def _happenings(dice: random.Random, faults: dict[str, tuple[float, float, float]], storm: float) -> Iterator[Happening]:
@@ -125,7 +129,16 @@ def _configuration(dice: random.Random) -> dict[str, Any]:
         "pools": {name: _pool(dice, name) for name in ("mail", "video", "report")[: dice.choice([1, 1, 2, 2, 3])]},
     }
     if dice.random() < 0.7:
-        config["brokers"] = [{"name": "primary", "url": f"redis://:{CANARY}@redis:6379/0", "timeout": "2s"}]
+        config["brokers"] = [{"name": "primary", "url": f"redis://:{CANARY}@primary:6379/0", "timeout": "2s"}]
+    if "brokers" in config and dice.random() < 0.35:
+        config["brokers"].append({"name": "fallback", "url": f"redis://:{CANARY}@fallback:6379/0", "timeout": "2s"})
+        for pool in config["pools"].values():
+            pool["worker"]["metrics_port"] = 9100  # Flower hears the workers of one broker only
+    if "brokers" in config and dice.random() < 0.25:
+        budget = {"budget": f"{dice.choice([300, 300, 1500, 20_000])}/day", "on_exhausted": dice.choice(["continue", "stop"])}
+        config["brokers"][0] |= budget
+    if dice.random() < 0.2:
+        config["idle_interval"] = f"{dice.choice([10, 25])}s"
     return config
 
 

@@ -54,7 +54,7 @@ class Worker:
         self.on_exit: Callable[[int, bool], None] = lambda code, oom: None
         self.on_change: Callable[[], None] = lambda: None
         """Told when it begins or ceases to be heard."""
-        self._machine, self._ledger, self._broker = machine, ledger, broker
+        self._machine, self._ledger, self.broker = machine, ledger, broker
         self._thawed: list[Callable[[], None]] = []
         machine.later(temper.boot_seconds, self._boot)
 
@@ -89,9 +89,9 @@ class Worker:
             return
         if self.temper.dies_at_boot:
             self._end(1)
-        elif self._broker.health in (Health.QUOTA, Health.READONLY):
+        elif self.broker.health in (Health.QUOTA, Health.READONLY):
             self._end(1)  # Celery gives up on a broker that speaks and refuses
-        elif self._broker.health is not Health.UP or self.temper.never_ready:
+        elif self.broker.health is not Health.UP or self.temper.never_ready:
             self._machine.later(RETRY_SECONDS, self._boot)
         else:
             self.state, self.ready_at = "ready", self._machine.now
@@ -115,7 +115,7 @@ class Worker:
             return
         for task in self.running:
             if task.acks_late:
-                self._broker.leave(task, cause)
+                self.broker.leave(task, cause)
             else:
                 self._ledger.move(task, Where.LOST, cause)
         self._leave_behind(cause)
@@ -154,11 +154,11 @@ class Worker:
     def _leave(self) -> None:
         if self.state != "leaving" or self._postponed(self._leave):
             return
-        if self._broker.health is Health.FROZEN:
+        if self.broker.health is Health.FROZEN:
             self._machine.later(RETRY_SECONDS, self._leave)  # it waits for the broker for ever
-        elif self._broker.health is Health.UP:
+        elif self.broker.health is Health.UP:
             for task in (*self.prefetched, *self.scheduled):
-                self._broker.give_back(task)
+                self.broker.give_back(task)
             self._end(0)
         else:
             self._leave_behind("the broker was away when its worker left")
@@ -166,7 +166,7 @@ class Worker:
 
     def _leave_behind(self, cause: str) -> None:
         for task in (*self.prefetched, *self.scheduled):
-            self._broker.leave(task, cause)
+            self.broker.leave(task, cause)
         self.prefetched.clear()
         self.scheduled.clear()
 
@@ -185,7 +185,7 @@ class Worker:
         """Take what it may, and begin what it can."""
         if self.state != "ready" or self.hung:
             return
-        while self._has_room() and (task := self._broker.take(self.queues)):
+        while self._has_room() and (task := self.broker.take(self.queues)):
             if task.eta is not None and task.eta > self._machine.now:
                 self.scheduled.add(task)
                 self._ledger.move(task, Where.SCHEDULED)
@@ -211,7 +211,7 @@ class Worker:
         while self.state == "ready" and self.prefetched and len(self.running) < self.slots:
             task = self.prefetched.popleft()
             if not task.acks_late:
-                self._broker.acknowledge(task)
+                self.broker.acknowledge(task)
             self._ledger.move(task, Where.RUNNING)
             self.started += 1
             self.running[task] = self._machine.now + task.runtime
@@ -225,10 +225,10 @@ class Worker:
         self._busy.append((self._machine.now, len(self.running)))
         task.effects += 1
         self.finished += 1
-        if task.acks_late and self._broker.health is not Health.UP:
-            self._broker.leave(task, "its acknowledgement did not reach the broker")
+        if task.acks_late and self.broker.health is not Health.UP:
+            self.broker.leave(task, "its acknowledgement did not reach the broker")
         else:
-            self._broker.acknowledge(task)
+            self.broker.acknowledge(task)
             self._ledger.move(task, Where.DONE)
         self.pull()
         self._leave_if_done()

@@ -7,15 +7,17 @@ daemon does and judge it (`invariants.py`).
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from autoscaler.daemon import Daemon
-from autoscaler.errors import ConfigError, LockHeld
-from autoscaler.model import Decision, Memory, Observation, Policies, Record
+from autoscaler.errors import AutoscalerError, ConfigError, LockHeld
+from autoscaler.model import Decision, Memory, Observation, Order, OrderKind, Policies, Record
 
 from .broker import Broker, Health
 from .engine import Box, Change, Docker, Trouble
@@ -26,9 +28,15 @@ from .story import CANARY, INSTANCE, Story
 from .tasks import Ledger
 from .worker import Temper, Worker
 
+HOME = "primary"
 WALL = 1_700_000_000.0
+ASK_AGAIN_SECONDS = 2.0
+"""After an order was not taken it is given again."""
 FOUND_OUT_SECONDS = 16.0
 """It takes so long to find out that Flower repeats old pages."""
+LOCKED_OUT_SECONDS = 10.0
+"""Longer where another one is in charge."""
+EX_TEMPFAIL = 75
 RESTART_SECONDS = (0.5, 8.0)
 """After which a supervisor starts the daemon again."""
 
@@ -55,6 +63,10 @@ class Life:
     ticks: int = 0
     again: bool = True
     """Its supervisor starts it again when it ends."""
+    standby: bool = False
+    """It was started to wait until nobody else is in charge."""
+    state: str = "state"
+    """Its state folder."""
 
 
 @dataclass(slots=True)
@@ -66,6 +78,24 @@ class Curse:
     swallows_sigterm: bool = False
     slow: float = 0.0
     """More seconds until it is ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """An order that was taken, and its times by the machine's clock."""
+
+    order: Order
+    at: float
+    until: float | None
+    state: str
+    """The state folder of the daemon that took it."""
+
+    def replaces(self, other: Ordered) -> bool:
+        """Whether the older one is over with this one."""
+        mine, theirs = self.order, other.order
+        if mine.kind is OrderKind.RESUME:
+            return theirs.kind is OrderKind.PAUSE or theirs.sets_count
+        return (mine.sets_count and theirs.sets_count) or mine.kind is theirs.kind is OrderKind.PAUSE
 
 
 class Watcher:
@@ -93,54 +123,60 @@ class World:
         """The policy itself, for those who ask it again."""
         self.machine = Machine(WALL)
         self.ledger = Ledger()
-        self.broker = Broker(self.machine, self.ledger, story.visibility_seconds)
+        names = [broker["name"] for broker in story.config.get("brokers", ())] or [HOME]
+        self.brokers = {name: Broker(name, self.machine, self.ledger, story.visibility_seconds) for name in names}
+        self.broker = self.brokers[names[0]]
+        """The one that Flower is connected to, and producers prefer."""
         self.docker = Docker(self.machine, self._hire)
         self.flower = Flower(self.machine, self.broker, self.docker, lists_all=story.flower_lists_all, queues=story.queues)
         self.curse = Curse()
         self.config: dict[str, Any] = json.loads(json.dumps(story.config))
         """What stands in the file, as far as it is valid."""
         self.lives: list[Life] = []
+        self._life_of: dict[Process, Life] = {}
         self.dying: dict[Process, list[Callable[[], None]]] = {}
         self.violations: list[str] = []
         self.lines: list[str] = []
         """What the daemon has logged."""
         self.journal_trouble: list[tuple[float, float]] = []
         """Spans of time in which the journal may have lost something."""
-        self.depth_read: dict[str, float] = {}
-        """Queue -> when somebody last gave its true length."""
+        self.depth_read: dict[tuple[str, str], float] = {}
+        """(broker, queue) -> when somebody last gave its true length."""
         self.changes: list[str] = []
         """Everything that was changed at the engine, in words."""
+        self.orders: list[Ordered] = []
+        """What people have ordered and was taken, as long as it has to stand."""
+        self.ordered_at = -math.inf
+        """When something was ordered last, producers' wakes included."""
         self.disk_full = False
         self.crash_at_change: int | None = None
         """Changes that the engine makes until the daemon is killed, after the change and before its answer."""
         self.tell = tell
         self._hired = 0
-        self.broker.arrived = self._feed
-        self.broker.looked_after = lambda: any(w.state == "ready" and not w.hung for w in self.workers())
+        for broker in self.brokers.values():
+            broker.arrived, broker.read = self._feed, self._read
+            broker.looked_after = partial(self._looks_after, broker)
         self.docker.watch = self._changed
-        self.broker.read = self.flower.read = self._read
+        self.flower.read = self._read
         self.flower.read_old = self._read_old
 
     # -------------------------------------------------------- the daemon and its supervisor
 
     @property
-    def env(self) -> dict[str, str]:
-        """The daemon's environment."""
-        return {"STATE": str(self.folder / "state")}
-
-    @property
     def life(self) -> Life | None:
-        """The daemon that runs now; of several, the one that was first."""
-        return next((life for life in self.lives if not life.ended), None)
+        """The daemon that is in charge; while nobody is, the one that was first."""
+        living = [life for life in self.lives if not life.ended]
+        return next((life for life in living if life.ticks), next(iter(living), None))
 
     def life_of(self, process: Process) -> Life:
         """The life that this process is."""
-        return next(life for life in self.lives if life.process is process)
+        return self._life_of[process]
 
-    def boot(self, *, again: bool = True) -> Life:
-        """Start a daemon; `again`: it is started anew whenever it ends."""
-        life = Life(Process(self.machine, f"daemon {len(self.lives) + 1}"), self.machine.now, again=again)
+    def boot(self, **habits: Any) -> Life:
+        """Start a daemon; `habits`: whether it is started anew whenever it ends, whether it stands by, and its state folder."""
+        life = Life(Process(self.machine, f"daemon {len(self.lives) + 1}"), self.machine.now, **habits)
         self.lives.append(life)
+        self._life_of[life.process] = life
 
         def main() -> None:
             life.code = self._run(life)
@@ -155,12 +191,13 @@ class World:
     def _run(self, life: Life) -> int:
         """What `autoscaler run` does."""
         try:
-            daemon = life.daemon = Daemon(self.folder / "config.yaml", self.env)
-            daemon.startup()
+            daemon = life.daemon = Daemon(self.folder / "config.yaml", {"STATE": str(self.folder / life.state)})
+            if not daemon.startup(standby=life.standby):
+                return 0
         except ConfigError:
             return 78
         except LockHeld:
-            return 75
+            return EX_TEMPFAIL
         code = daemon.run()
         daemon.shutdown()
         return code
@@ -178,7 +215,8 @@ class World:
             let_go()
         if life.again:
             dice = self.dice(f"restart {len(self.lives)}")
-            self.machine.later(dice.uniform(*RESTART_SECONDS), self.boot)
+            patience = LOCKED_OUT_SECONDS if life.code == EX_TEMPFAIL else 0.0
+            self.machine.later(patience + dice.uniform(*RESTART_SECONDS), self.boot)
 
     # -------------------------------------------------------- what the doors call
 
@@ -296,14 +334,57 @@ class World:
             fresh.rename(path)
 
     def send(self, queue: str, count: int, runtime: float, eta_in: float | None) -> None:
-        """Tasks arrive."""
+        """Tasks arrive, at the first broker that serves; where none does, a producer holds on to the first."""
+        if "idle_interval" in self.config:
+            self.order(OrderKind.WAKE, self.pool_of(queue), tasks=count)
+        taking = next((broker for broker in self.brokers.values() if broker.health is Health.UP), self.broker)
         for _ in range(count):
             eta = self.machine.now + eta_in if eta_in else None
-            self.broker.send(self.ledger.send(queue, runtime, self.machine.now, acks_late=self.story.acks_late, eta=eta))
+            taking.send(self.ledger.send(queue, runtime, self.machine.now, acks_late=self.story.acks_late, eta=eta))
 
-    def set_health(self, health: Health) -> None:
-        """The broker goes away, or comes back."""
-        self.broker.health = health
+    def pool_of(self, queue: str) -> str:
+        """Whose queue it is, as far as producers know."""
+        return next(name for name, pool in self.story.config["pools"].items() if queue in pool["queues"])
+
+    def order(self, kind: OrderKind, pool: str, *, seconds: float | None = None, **more: Any) -> None:
+        """Somebody orders this, as often as it takes until it is taken; it is to end after so many seconds."""
+        life = self.life
+        if life and life.ticks and not life.process.frozen:
+            life.process.spawn(partial(self._order, life, kind, pool, seconds, more))
+        else:
+            self.machine.later(ASK_AGAIN_SECONDS, partial(self.order, kind, pool, seconds=seconds, **more))
+
+    def _order(self, life: Life, kind: OrderKind, pool: str, seconds: float | None, more: dict[str, Any]) -> None:
+        """In a thread of the daemon's web server."""
+        taken = False
+        try:
+            self.gate("something is ordered")
+            now = life.daemon.clock.now()
+            order = Order(kind, pool, now, "somebody", until=None if seconds is None else now + seconds, **more)
+            life.doors.give(order)
+            self.gate("the order was taken")
+            taken = True
+        except AutoscalerError as refused:
+            self.note(f"  {kind} {pool} is refused: {refused}")
+        finally:
+            if taken:
+                until = None if seconds is None else self.machine.now + seconds
+                self._taken(Ordered(order, self.machine.now, until, life.state))
+            elif not self.machine.stopped:
+                self.machine.later(ASK_AGAIN_SECONDS, partial(self.order, kind, pool, seconds=seconds, **more))
+
+    def _taken(self, fresh: Ordered) -> None:
+        order = fresh.order
+        self.note(f"  ordered: {order.kind} {order.pool} {order.worker or order.replicas}")
+        self.ordered_at = self.machine.now
+        if order.sets_count or order.kind in (OrderKind.PAUSE, OrderKind.RESUME):
+            self.orders = [o for o in self.orders if o.order.pool != order.pool or not fresh.replaces(o)]
+        if order.kind is not OrderKind.RESUME:
+            self.orders.append(fresh)
+
+    def set_health(self, health: Health, broker: Broker | None = None) -> None:
+        """A broker goes away, or comes back; by default the first."""
+        (broker or self.broker).health = health
         self.flower.listen_to_all()
         self._feed()
 
@@ -311,8 +392,9 @@ class World:
         """Everything that is wrong with the neighbours is over; what they have done remains."""
         self.docker.trouble, self.flower.trouble, self.curse = Trouble(), FlowerTrouble(), Curse()
         self.disk_full = False
-        self.broker.latency = 0.0
-        self.set_health(Health.UP)
+        for broker in self.brokers.values():
+            broker.latency = 0.0
+            self.set_health(Health.UP, broker)
         self.flower.listen_to_all()
         for worker in list(self.workers()):
             if worker.temper.swallows_sigterm or worker.temper.never_ready:
@@ -320,13 +402,16 @@ class World:
             elif worker.hung:
                 worker.wake()
 
-    def _read(self, queue: str) -> None:
-        self.depth_read[queue] = self.machine.now
+    def _looks_after(self, broker: Broker) -> bool:
+        return any(w.state == "ready" and not w.hung and w.broker is broker for w in self.workers())
+
+    def _read(self, broker: str, queue: str) -> None:
+        self.depth_read[broker, queue] = self.machine.now
 
     def _read_old(self, queue: str, since: float) -> None:
         """Old pages can be told from new ones once the heartbeats on them have stood still for a while, in one life."""
         if self.machine.now - max(since, self.life_of(self.process).born) < FOUND_OUT_SECONDS:
-            self._read(queue)
+            self._read(self.broker.name, queue)
 
     def _feed(self) -> None:
         for worker in list(self.workers()):
@@ -345,7 +430,9 @@ class World:
         )
         queues = tuple(box.environment.get("CELERY_QUEUES", "").split(","))
         slots = int(box.environment.get("CELERY_AUTOSCALE", "1").partition(",")[0])
-        worker = Worker(self.machine, self.ledger, self.broker, name=box.name, queues=queues, slots=slots, temper=temper)
+        address = box.environment.get("CELERY_BROKER_URL", "")
+        broker = next((b for b in self.brokers.values() if f"@{b.name}:" in address), self.broker)
+        worker = Worker(self.machine, self.ledger, broker, name=box.name, queues=queues, slots=slots, temper=temper)
         worker.on_change = lambda: self.flower.listen(worker)
         return worker
 

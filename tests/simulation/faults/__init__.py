@@ -5,11 +5,12 @@
     daemon.py      the daemon itself, its clock and its disk
     configuration.py
     workers.py     workers, and whoever else is on the host
+    people.py      orders, and other daemons
 
 To add one, write it into one of these: stories draw from all that are listed.
 """
 
-from . import configuration, daemon, neighbours, workers
+from . import configuration, daemon, neighbours, people, workers
 from .catalogue import FAULTS, weights
 
-__all__ = ["FAULTS", "configuration", "daemon", "neighbours", "weights", "workers"]
+__all__ = ["FAULTS", "configuration", "daemon", "neighbours", "people", "weights", "workers"]

@@ -46,15 +46,21 @@ def _second(world: World, dice: random.Random) -> Course:
     yield
 
 
+def _jump(world: World, seconds: float) -> None:
+    """What has a time may end at another one, where no daemon ran to see the jump."""
+    world.machine.wall_offset += seconds
+    world.orders = [given for given in world.orders if given.until is None]
+
+
 @fault("The wall clock jumps forward", "daemon", weight=1.0, lasts=MOMENT)
 def _jump_forward(world: World, dice: random.Random) -> Course:
-    world.machine.wall_offset += dice.choice([30.0, 3600.0])
+    _jump(world, dice.choice([30.0, 3600.0]))
     yield
 
 
 @fault("The wall clock jumps back", "daemon", weight=1.0, lasts=MOMENT)
 def _jump_back(world: World, dice: random.Random) -> Course:
-    world.machine.wall_offset -= dice.choice([30.0, 3600.0])
+    _jump(world, -dice.choice([30.0, 3600.0]))
     yield
 
 

@@ -64,6 +64,16 @@ _broker("The broker's quota is used up", Health.QUOTA)
 _broker("The broker has lost its primary", Health.READONLY, 0.4)
 
 
+@fault("The other broker refuses connections", "broker", weight=0.7)
+def _other_down(world: World, dice: random.Random) -> Course:
+    others = [broker for broker in world.brokers.values() if broker is not world.broker]
+    for broker in others:
+        world.set_health(Health.DOWN, broker)
+    yield
+    for broker in others:
+        world.set_health(Health.UP, broker)
+
+
 @fault("The broker is slow", "broker", weight=0.5)
 def _broker_slow(world: World, dice: random.Random) -> Course:
     world.broker.latency = dice.uniform(0.5, 3.0)

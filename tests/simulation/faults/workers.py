@@ -34,7 +34,8 @@ def _last_hands(world: World, dice: random.Random) -> Course:
     watching = [True]
 
     def watch() -> None:
-        all_taken = any(worker.holds for worker in world.workers()) and not any(world.broker.lists.values())
+        waiting = [line for broker in world.brokers.values() for line in broker.lists.values() if line]
+        all_taken = any(worker.holds for worker in world.workers()) and not waiting
         if all_taken and world.machine.now > last_arrival:
             for worker in list(world.workers()):
                 worker.crash("its worker died with the last tasks in hand")

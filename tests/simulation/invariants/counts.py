@@ -11,6 +11,7 @@ from autoscaler.model import (
     Decision,
     Memory,
     Observation,
+    OrderKind,
     Phase,
     Policies,
     PoolDecision,
@@ -20,7 +21,7 @@ from autoscaler.model import (
 from ..engine import Change
 from ..machine import Process
 from ..world import Life, World
-from .common import ORDERED_SECONDS, SHORTEST_WINDOW_SECONDS, Invariant, gives_way, is_forced, new_drains, serving
+from .common import ORDERED_SECONDS, RESTING_SECONDS, SHORTEST_WINDOW_SECONDS, Invariant, gives_way, is_forced, new_drains, serving
 
 
 class WithinBounds(Invariant):
@@ -42,12 +43,15 @@ class WithinBounds(Invariant):
         for pool in decision.pools:
             policy = policies.pools.get(pool.pool)
             low, high = (policy.replicas_min, policy.replicas_max) if policy else (0, 0)
-            if pool.desired > high or (pool.desired < low and free > 0):
+            nobody = pool.view.purse.spent or any(order.kind is OrderKind.DRAIN and order.sets_count for order in pool.view.orders)
+            if pool.desired > high or (pool.desired < low and free > 0 and not nobody):
                 self.broken(world, f"{pool.pool}: {pool.desired} wanted, outside of {low}..{high}: {pool.steps}")
 
     def on_change(self, world: World, change: Change) -> None:
-        if change.kind != "create" or change.late:
+        if change.kind != "create" or change.late or (world.docker.named_elsewhere and len({life.state for life in world.lives}) > 1):
             return
+        if any(box.name == change.name for box in world.docker.boxes.values()):
+            return  # the engine makes one container of each name
         pool = change.labels.get(POOL_LABEL, "")
         there = [box for box in world.ours() if box.runs and not box.unasked]
         most = max((p.pools[pool].replicas_max for _, p in self._limits if pool in p.pools), default=0)
@@ -67,10 +71,14 @@ class BlindHolds(Invariant):
         now, slack = world.machine.now, policies.interval_seconds + 6.0
         if decision.actions and now - world.docker.listed_at > slack:
             self.broken(world, f"it acts, and the engine has not listed for {now - world.docker.listed_at:.1f} s: {decision.actions}")
-        for pool in decision.pools:
+        for pool in decision.lanes:
             if not new_drains(pool, memory) or is_forced(pool, decision, policies):
                 continue
-            unread = [q for q in policies.pools[pool.pool].queues if now - world.depth_read.get(q, -math.inf) > slack]
+            if any(step.rule == "lanes" for step in pool.steps):
+                continue  # whose broker cannot be seen gives its share of the maximum to those that work for another one
+            broker = pool.broker or world.broker.name
+            late = slack + (RESTING_SECONDS if broker in decision.books else 0.0)
+            unread = [q for q in policies.pools[pool.pool].queues if now - world.depth_read.get((broker, q), -math.inf) > late]
             if unread:
                 self.broken(
                     world, f"{pool.pool} shrinks from {pool.current} to {pool.desired}, and nobody could read {unread}: {pool.steps}"
@@ -82,13 +90,13 @@ class StepsAreLimited(Invariant):
     text = "no decision goes further than max_step of its direction, but where bounds ask for it"
 
     def on_decision(self, world: World, life: Life, policies: Policies, seen: Observation, memory: Memory, decision: Decision) -> None:
-        for pool in decision.pools:
+        for pool in decision.lanes:
             policy = policies.pools.get(pool.pool)
             if policy is None:
                 continue
             starts = sum(action.kind is ActionKind.START for action in pool.actions)
             most = max(_step(policy.scale_up, pool.current), policy.replicas_min - pool.current)
-            if starts > most:
+            if starts > most and not any(order.sets_count for order in pool.view.orders):
                 self.broken(world, f"{pool.pool}: {starts} starts at once, and max_step up is {most}")
             fewer = len(new_drains(pool, memory))
             if fewer > max(0, pool.current - pool.desired):
@@ -123,10 +131,10 @@ class WindowHolds(Invariant):
 
     def on_decision(self, world: World, life: Life, policies: Policies, seen: Observation, memory: Memory, decision: Decision) -> None:
         now = life.tick_began
-        for pool in decision.pools:
+        for pool in decision.lanes:
             if not pool.view.fleet_seen:
                 continue
-            key = life.process, pool.pool
+            key = life.process, pool.key
             needs = self._needs[key]
             needs.append((now, pool.needed if needs else max(pool.needed, pool.current)))
             since = self._watched_since.setdefault(key, now)
@@ -135,7 +143,8 @@ class WindowHolds(Invariant):
             if not new_drains(pool, memory) or is_forced(pool, decision, policies) or gives_way(pool, decision, policies):
                 continue
             policy = policies.pools[pool.pool]
-            window = _window(policy)
+            keep_seconds = pool.view.purse.keep_seconds  # a budget that would not last keeps idle workers for a shorter time
+            window = _window(policy) if keep_seconds is None else min(_window(policy), keep_seconds)
             floor = max((count for at, count in needs if now - at < window - 0.5), default=0)
             if policy.may_wait_seconds and now - since >= window:
                 floor = min(floor, _enough(policy, pool.view.flow.would_wait))

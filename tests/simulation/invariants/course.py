@@ -42,7 +42,8 @@ class TicksOnTime(Invariant):
     def on_decision(self, world: World, life: Life, policies: Policies, seen: Observation, memory: Memory, decision: Decision) -> None:
         now = world.machine.now
         since, self._decided[life.process] = max(self._decided.get(life.process, now), life.last_wake), now
-        interval, self._interval = max(self._interval, policies.interval_seconds), policies.interval_seconds
+        slowest = max(policies.interval_seconds, policies.idle_interval_seconds or 0.0)
+        interval, self._interval = max(self._interval, slowest), slowest
         if now - since > 3 * interval:
             self.broken(world, f"{now - since:.1f} s between two ticks, and the interval is {interval:g} s")
 
@@ -50,7 +51,8 @@ class TicksOnTime(Invariant):
         life = world.life
         if life and life.last_tick is not None and life.daemon:
             late = world.machine.now - max(life.last_tick, life.last_wake)
-            if late > 3 * life.daemon.settings.interval + 1.0:
+            settings = life.daemon.settings
+            if late > 3 * max(settings.interval, settings.idle_interval or 0.0) + 1.0:
                 self.broken(world, f"the last tick was {late:.1f} s ago")
 
 
@@ -100,24 +102,28 @@ class Settles(Invariant):
         if any(outcome.result in (Result.FAILED, Result.NOTHING_TO_DO) for outcome in record.outcomes):
             return
         again = world.decide(policies, record.observation, after, record.at)
+        if again.brokers.active != record.decision.brokers.active:
+            return
         if any(step.rule in ("max_step", "rolling") for made in (record.decision, again) for pool in made.pools for step in pool.steps):
             return  # the next step may follow at once, also that of a pool that waits for its room
-        first = {pool.pool: pool for pool in record.decision.pools}
-        for pool in again.pools:
+        first = {lane.key: lane for lane in record.decision.lanes}
+        for pool in again.lanes:
+            if pool.key not in first:
+                continue  # a lane is there as soon as something was started on it
             policy = policies.pools.get(pool.pool)
             if policy and policy.spare:
                 continue  # what starts counts as free, so the spare one is asked for in the look after: known, and harmless
             if any(p.pool == pool.pool and p.reason == "Unacknowledged" for p in record.decision.pools):
                 continue  # who leaves and does not say what it holds may hold what was thought to be left behind
-            grows = pool.desired > max(first[pool.pool].desired, pool.current)
-            drained = new_drains(first[pool.pool], before)  # where none was, the same sight may be the second look that it takes
+            grows = pool.desired > max(first[pool.key].desired, pool.current)
+            drained = new_drains(first[pool.key], before)  # where none was, the same sight may be the second look that it takes
             if grows or (drained and new_drains(pool, after) and _had_agreed(pool, before)):
                 self.broken(world, f"it asks a second time for what is done: {pool.steps}; the first time: {record.decision.actions}")
 
 
 def _had_agreed(pool: PoolDecision, before: Memory) -> bool:
     """Whether the look before the first one asked for no more, so that two looks agreed already."""
-    recommended = before.of(pool.pool).recommendations
+    recommended = before.of(pool.key).recommendations
     return bool(recommended) and recommended[-1][1] <= pool.desired
 
 
@@ -126,7 +132,7 @@ class StartsGetTheirTime(Invariant):
     text = "no worker is given up before its start timeout is over"
 
     def on_decision(self, world: World, life: Life, policies: Policies, seen: Observation, memory: Memory, decision: Decision) -> None:
-        for pool in decision.pools:
+        for pool in decision.lanes:
             for replica in pool.view.failed_starts:
                 box = world.docker.boxes.get(replica.container_id)
                 age = world.machine.now - box.born if box else math.inf
@@ -140,8 +146,10 @@ class NoCatchingUp(Invariant):
 
     def __init__(self) -> None:
         self._began: dict[object, float] = {}
+        self._interval = 0.0
 
     def on_decision(self, world: World, life: Life, policies: Policies, seen: Observation, memory: Memory, decision: Decision) -> None:
         since, self._began[life.process] = self._began.get(life.process, -math.inf), life.tick_began
-        if life.last_wake < since and life.tick_began - since < 0.4 * policies.interval_seconds:
+        interval, self._interval = min(self._interval, policies.interval_seconds), policies.interval_seconds
+        if max(life.last_wake, world.ordered_at + policies.interval_seconds) < since and life.tick_began - since < 0.4 * interval:
             self.broken(world, f"only {life.tick_began - since:.2f} s between two ticks")

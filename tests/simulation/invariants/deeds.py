@@ -17,6 +17,7 @@ from autoscaler.model import (
 )
 
 from ..engine import Change
+from ..machine import Process
 from ..story import INSTANCE
 from ..tasks import Where
 from ..world import Life, World
@@ -34,12 +35,27 @@ class OnlyOurs(Invariant):
 
 class OneActor(Invariant):
     key, promise = "I4", "P7"
-    text = "at any moment at most one daemon acts"
+    text = "of the daemons with one state folder at most one acts at any moment"
 
     def on_change(self, world: World, change: Change) -> None:
-        others = [life for life in world.lives if not life.ended and life.process is not change.by and life.ticks]
+        state = world.life_of(change.by).state
+        living = (life for life in world.lives if not life.ended and life.process is not change.by)
+        others = [life for life in living if life.ticks and life.state == state]
         if others and not change.by.dead:
             self.broken(world, f"{change.by.name} acts ({change.kind} {change.name}) while {others[0].process.name} ticks")
+
+
+class Relieved(Invariant):
+    key, promise = "I20", "P7"
+    text = "one that stands by takes over before anybody who comes later"
+
+    def on_decision(self, world: World, life: Life, policies: Policies, seen: Observation, memory: Memory, decision: Decision) -> None:
+        if life.ticks:
+            return
+        for other in world.lives:
+            waits = other.standby and not (other.ended or other.ticks or other.process.frozen) and other.state == life.state
+            if waits and max(other.born, other.last_wake) < life.born - 1.0:
+                self.broken(world, f"{life.process.name} acts, and {other.process.name} has stood by since {other.born:.1f} s")
 
 
 class NothingInterrupted(Invariant):
@@ -67,7 +83,7 @@ class NothingInterrupted(Invariant):
                 )
 
     def on_decision(self, world: World, life: Life, policies: Policies, seen: Observation, memory: Memory, decision: Decision) -> None:
-        for pool in decision.pools:
+        for pool in decision.lanes:
             leaving = set(new_drains(pool, memory))
             stay = [r for r in pool.view.of(Phase.STARTING, Phase.READY, Phase.LOST) if r.container_id and r.name not in leaving]
             there = [r for r in pool.view.replicas if r.name in leaving and not r.outdated]
@@ -93,8 +109,9 @@ class NothingInterrupted(Invariant):
     def _count(self, world: World) -> None:
         """What the ledger says of every task is true, and nobody holds a task twice."""
         found: Counter[Where] = Counter()
-        found[Where.WAITING] = sum(len(line) for line in world.broker.lists.values())
-        found[Where.LEFT] = sum(task.where is Where.LEFT for task in world.broker.unacked)
+        for broker in world.brokers.values():
+            found[Where.WAITING] += sum(len(line) for line in broker.lists.values())
+            found[Where.LEFT] += sum(task.where is Where.LEFT for task in broker.unacked)
         for worker in world.workers():
             found[Where.PREFETCHED] += len(worker.prefetched)
             found[Where.SCHEDULED] += len(worker.scheduled)
@@ -141,13 +158,13 @@ class DryRunIsDry(Invariant):
     text = "what is decided while dry_run is on is never done"
 
     def __init__(self) -> None:
-        self._dry: dict[tuple[ActionKind, str], bool] = {}
+        self._dry: dict[tuple[Process, ActionKind, str], bool] = {}
 
     def on_decision(self, world: World, life: Life, policies: Policies, seen: Observation, memory: Memory, decision: Decision) -> None:
         dry = bool(life.daemon and life.daemon.settings.dry_run)
         for action in decision.actions:
-            self._dry[(action.kind, action.replica)] = dry
+            self._dry[life.process, action.kind, action.replica] = dry
 
     def on_change(self, world: World, change: Change) -> None:
-        if self._dry.get((KIND_OF[change.kind], change.name)):
+        if self._dry.get((change.by, KIND_OF[change.kind], change.name)):
             self.broken(world, f"{change.kind} {change.name} in a dry run")

@@ -5,7 +5,7 @@ them stand at a seam that the rooms agree on (`seams.py`), so that they live on 
 where it must show; `faults` are made frequent to make it show sooner.
 """
 
-from . import power, tasks
+from . import power, tasks, word
 from .seams import MUTATIONS, Mutation
 
-__all__ = ["MUTATIONS", "Mutation", "power", "tasks"]
+__all__ = ["MUTATIONS", "Mutation", "power", "tasks", "word"]
