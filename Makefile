@@ -25,9 +25,10 @@ simulate: ## The daemon in a world of seeded faults: make simulate SEEDS=1000, o
 
 DURATION ?= 240
 TASKS ?= 2000
-chaos: ## Kill, hang and starve a real Redis, Flower, workers and the daemon for a while: make chaos DURATION=240
+FLEET ?= process
+chaos: ## Kill, hang and starve real parts for a while: make chaos DURATION=240, with a Docker engine too: FLEET=docker
 	@scripts/venv
-	@.venv/bin/python -m tests.chaos --duration $(DURATION) --tasks $(TASKS) $(if $(SEED),--seed $(SEED)) $(if $(WRITE),--write)
+	@.venv/bin/python -m tests.chaos --duration $(DURATION) --tasks $(TASKS) --fleet $(FLEET) $(if $(SEED),--seed $(SEED)) $(if $(WRITE),--write)
 
 check: ## Validate config.yaml and try every neighbour that it names
 	@scripts/venv

@@ -1,6 +1,7 @@
 """Chaos on real parts: a real Redis, Flower, Celery workers and the daemon, and a nemesis that kills, hangs and starves them.
 
     parts.py     the house: parts that can be killed, hung and started again
+    docker_parts.py   the same with workers in containers of a Docker engine, which is one more part
     nemesis.py   what it does to them, as data
     judge.py     what must be true afterwards
     report.py    the figures, and their place in docs/reliability.md

@@ -20,6 +20,9 @@ class Findings:
     done: int
     executions: Counter[int]
     """How often tasks ran to their end -> how many tasks did."""
+    adrift: list[int]
+    """Tasks that were taken off their queue and noted nowhere. Celery takes a message from Redis in two steps: what kills the worker, or
+    Redis, in between takes the task with it."""
     interrupted: list[str]
     """Tasks that began on a worker that nobody killed, and did not end there."""
     killed_workers: int
@@ -33,8 +36,10 @@ class Findings:
 
     def judge(self) -> Findings:
         """Say what is not as it must be."""
-        if self.done != self.tasks:
+        if self.done + len(self.adrift) != self.tasks:
             self.wrong.append(f"{self.tasks - self.done} of {self.tasks} tasks had no effect")
+        if len(self.adrift) > self.killed_workers + self.deeds["kill -9 of Redis"]:
+            self.wrong.append(f"{len(self.adrift)} tasks are adrift, more than were killed with them in hand: {self.adrift[:5]}")
         if self.interrupted:
             self.wrong.append(f"{len(self.interrupted)} tasks were cut off on workers that the nemesis left alone: {self.interrupted[:5]}")
         if self.left_over:
@@ -47,10 +52,11 @@ class Findings:
 
 
 def settle(house: ChaosHouse, patience_seconds: float) -> float | None:
-    """Wait until all tasks have run and no worker is left; how long that took."""
-    began = time.monotonic()
+    """Wait until the broker holds no task and no worker is left, in two looks; how long that took."""
+    began, looks = time.monotonic(), 0
     while time.monotonic() - began < patience_seconds:
-        if len(house.traces("finished")) >= house.sent and not house.pids():
+        looks = 0 if house.workers() or house.held() else looks + 1
+        if looks > 1:
             return time.monotonic() - began
         time.sleep(0.3)
     return None
@@ -61,19 +67,21 @@ def find(house: ChaosHouse, nemesis: Nemesis, seconds: float, converged: float |
     finished = house.traces("finished")
     begun, ended = (Counter((n, host) for n, _, host in _lines(house, what)) for what in ("started", "finished"))
     nodes = {f"celery@{name}" for name in nemesis.killed}
+    known = {*finished, *(number for number, _ in begun), *house.held()}
     cut = [f"task {n} on {host}" for (n, host), times in begun.items() if ended[(n, host)] < times and host not in nodes]
     return Findings(
         seconds=seconds,
         tasks=house.sent,
         done=len(finished),
         executions=Counter(finished.values()),
+        adrift=sorted(set(range(house.sent)) - known),
         interrupted=cut,
         killed_workers=len(nemesis.killed),
         daemon_starts=house.daemon_starts,
         deeds=nemesis.done,
         converged_seconds=converged,
-        left_over=sorted(house.pids()),
-        foreign_lives=house.foreign is not None and house.foreign.poll() is None,
+        left_over=sorted(house.workers()),
+        foreign_lives=house.foreign_lives(),
     ).judge()
 
 

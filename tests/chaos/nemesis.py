@@ -6,7 +6,6 @@ A deed is a generator, as a fault of the simulation is: it begins, yields for as
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import signal
 import subprocess
@@ -28,7 +27,8 @@ class Nemesis:
         self.killed: set[str] = set()
         """Workers that it has killed."""
         self.done: Counter[str] = Counter()
-        self._deeds = {name: deed for name, deed in DEEDS.items() if small_disk or deed is not full_disk}
+        there = DEEDS | (OF_THE_ENGINE if house.engine else {})
+        self._deeds = {name: deed for name, deed in there.items() if small_disk or deed is not full_disk}
 
     def rage(self, seconds: float, pause: tuple[float, float] = (1.0, 4.0)) -> None:
         """Every kind of deed in turn, until the time is up."""
@@ -41,9 +41,9 @@ class Nemesis:
                 time.sleep(lasts)
             time.sleep(self.dice.uniform(*pause))
 
-    def worker(self) -> tuple[str, int] | None:
+    def worker(self) -> str | None:
         """One of our workers."""
-        workers = sorted(self.house.pids().items())
+        workers = sorted(self.house.workers())
         return self.dice.choice(workers) if workers else None
 
 
@@ -74,21 +74,18 @@ def _hung(part: str) -> Deed:
 
 def killed_worker(nemesis: Nemesis) -> Iterator[float]:
     """One worker ends as if its host had pulled the plug."""
-    if found := nemesis.worker():
-        nemesis.killed.add(found[0])
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(found[1], signal.SIGKILL)
+    if name := nemesis.worker():
+        nemesis.killed.add(name)
+        nemesis.house.signal_worker(name, signal.SIGKILL)
     yield 0.0
 
 
 def hung_worker(nemesis: Nemesis) -> Iterator[float]:
     """One worker stands still for a while, its tasks too."""
-    if found := nemesis.worker():
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(found[1], signal.SIGSTOP)
+    if name := nemesis.worker():
+        nemesis.house.signal_worker(name, signal.SIGSTOP)
         yield nemesis.dice.uniform(2.0, 6.0)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(found[1], signal.SIGCONT)
+        nemesis.house.signal_worker(name, signal.SIGCONT)
 
 
 def edited(nemesis: Nemesis) -> Iterator[float]:
@@ -119,6 +116,21 @@ def full_disk(nemesis: Nemesis) -> Iterator[float]:
     ballast.unlink(missing_ok=True)
 
 
+def killed_engine(nemesis: Nemesis) -> Iterator[float]:
+    """The engine ends with everything in it, as when its host loses the power, and is started again."""
+    nemesis.killed |= nemesis.house.workers()
+    nemesis.house.kill_engine()
+    yield nemesis.dice.uniform(0.5, 4.0)
+    nemesis.house.start_engine()
+
+
+def hung_engine(nemesis: Nemesis) -> Iterator[float]:
+    """The engine answers nothing for a while; its containers go on."""
+    nemesis.house.signal_engine(signal.SIGSTOP)
+    yield nemesis.dice.uniform(3.0, 8.0)
+    nemesis.house.signal_engine(signal.SIGCONT)
+
+
 DEEDS: dict[str, Deed] = {
     "kill -9 of the daemon": _killed("daemon", lambda house: None),
     "the daemon hangs": _hung("daemon"),
@@ -132,3 +144,6 @@ DEEDS: dict[str, Deed] = {
     "the configuration is half written": broken_edit,
     "the disk of the state folder is full": full_disk,
 }
+
+OF_THE_ENGINE: dict[str, Deed] = {"kill -9 of dockerd": killed_engine, "dockerd hangs": hung_engine}
+"""Where workers are containers."""

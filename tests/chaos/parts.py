@@ -5,6 +5,7 @@ What tasks leave behind goes to a second Redis that nobody touches, so that the 
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -21,6 +22,7 @@ from typing import Any
 import redis
 from house import House, a_pool
 from live import ROOT, free_port, redis_binary, until
+from private_engine import PrivateEngine
 
 TRANSPORT = {"visibility_timeout": 15, "unacked_restore_interval": 1, "socket_timeout": 5, "socket_connect_timeout": 3}
 STATE_BYTES = 16 * 1024 * 1024
@@ -29,21 +31,28 @@ STATE_BYTES = 16 * 1024 * 1024
 class Redis:
     """A Redis that keeps what it was told through any kill."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, by_socket: bool = False) -> None:
+        """`by_socket`: it is spoken to through a file, which a container without a network may have, too."""
         self.port, self._folder = free_port(), folder
         folder.mkdir()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._options = ["--unixsocket", str(folder / "redis.sock")] if by_socket else []
+        self.plain_url = f"unix://{folder / 'redis.sock'}" if by_socket else f"redis://127.0.0.1:{self.port}/0"
+        self.url = f"redis+socket://{folder / 'redis.sock'}" if by_socket else f"redis://127.0.0.1:{self.port}/0"
         self.start()
+
+    def client(self, **options: Any) -> redis.Redis:
+        """For those who watch."""
+        return redis.Redis(port=self.port, **options)
 
     def start(self) -> None:
         """Begin, or go on with what is on the disk."""
         keep = ["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir", str(self._folder)]
-        command = [redis_binary(), "--port", str(self.port), "--bind", "127.0.0.1", *keep]
+        command = [redis_binary(), "--port", str(self.port), "--bind", "127.0.0.1", *keep, *self._options]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(self._answers, 20)
 
     def _answers(self) -> bool:
-        with contextlib.suppress(redis.RedisError), redis.Redis.from_url(self.url, socket_timeout=2) as client:
+        with contextlib.suppress(redis.RedisError), self.client(socket_timeout=2) as client:
             return bool(client.ping())
         return False
 
@@ -51,11 +60,15 @@ class Redis:
 class ChaosHouse(House):
     """All parts, on one machine, with workers as local processes."""
 
-    def __init__(self, folder: Path) -> None:
-        self.broker, self.traces_redis = Redis(folder / "broker"), Redis(folder / "traces")
-        os.environ.update(CELERY_BROKER_URL=self.broker.url, TASKAPP_TRACES=self.traces_redis.url, TASKAPP_TRANSPORT=json.dumps(TRANSPORT))
+    engine: PrivateEngine | None = None
+    """Where workers are containers."""
+
+    def __init__(self, folder: Path, *, by_socket: bool = False) -> None:
+        self.broker, self.traces_redis = (Redis(folder / name, by_socket=by_socket) for name in ("broker", "traces"))
+        os.environ.update(CELERY_BROKER_URL=self.broker.url, TASKAPP_TRACES=self.traces_redis.plain_url)
+        os.environ["TASKAPP_TRANSPORT"] = json.dumps(TRANSPORT)
         super().__init__(folder, self.broker.url)
-        self.redis = redis.Redis.from_url(self.traces_redis.url)
+        self.redis = self.traces_redis.client()
         self.daemon_starts = 0
         self.sent = 0
         self.most = {"mail": 3, "video": 3}
@@ -69,6 +82,12 @@ class ChaosHouse(House):
         """Start everything, and a worker that is not ours."""
         self.start_flower()
         self.configure()
+        self.begin_foreign()
+        self._begin(self._supervise)
+        until(lambda: self.daemon is not None and self.is_ready(), 40)
+
+    def begin_foreign(self) -> None:
+        """A worker that is not ours."""
         alien = [
             sys.executable,
             "-m",
@@ -88,18 +107,30 @@ class ChaosHouse(House):
         with (self.folder / "foreign.log").open("ab") as log:
             env = {**os.environ, "PYTHONPATH": f"{ROOT / 'tests' / 'real'}{os.pathsep}{ROOT}"}
             self.foreign = subprocess.Popen(alien, env=env, stdout=log, stderr=log, start_new_session=True)
-        self._begin(self._supervise)
-        until(lambda: self.daemon is not None and self.is_ready(), 40)
+
+    def foreign_lives(self) -> bool:
+        """Whether the worker that is not ours is as it was."""
+        return self.foreign is not None and self.foreign.poll() is None
+
+    def workers(self) -> set[str]:
+        """Names of our workers that run."""
+        return set(self.pids())
+
+    def signal_worker(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to one of our workers, if it still runs."""
+        with contextlib.suppress(ProcessLookupError):
+            if pid := self.pids().get(name):
+                os.killpg(pid, number)
 
     def configure(self) -> None:
         """Write the configuration as it is now."""
-        pools = {
-            name: a_pool(name, slots=slots, most=self.most[name], transport=json.dumps(TRANSPORT), drain={"timeout": "60s"})
-            for name, slots in (("mail", 4), ("video", 2))
-        }
-        for pool in pools.values():
-            pool["worker"]["environment"]["TASKAPP_TRACES"] = self.traces_redis.url
-        self.write(pools)
+        self.write({name: self.pool_of(name, slots) for name, slots in (("mail", 4), ("video", 2))})
+
+    def pool_of(self, name: str, slots: int) -> dict[str, Any]:
+        """One pool of the configuration."""
+        pool = a_pool(name, slots=slots, most=self.most[name], transport=json.dumps(TRANSPORT), drain={"timeout": "60s"})
+        pool["worker"]["environment"]["TASKAPP_TRACES"] = self.traces_redis.plain_url
+        return pool
 
     def is_ready(self) -> bool:
         """Whether the daemon has looked."""
@@ -137,6 +168,14 @@ class ChaosHouse(House):
                 self.sent = number + 1
             self._over.wait(0.2)
 
+    def held(self) -> set[int]:
+        """Numbers of the tasks that the broker has, waiting or taken and not acknowledged."""
+        with self.broker.client(socket_timeout=5) as client:
+            waiting = [message for queue in self.most for message in client.lrange(queue, 0, -1)]
+            taken = [json.loads(entry)[0] for entry in client.hvals("unacked")]
+        bodies = [message["body"] for message in (*map(json.loads, waiting), *taken)]
+        return {json.loads(base64.b64decode(body))[0][0] for body in bodies}
+
     def _begin(self, work: Any) -> None:
         thread = threading.Thread(target=work, daemon=True)
         self._threads.append(thread)
@@ -151,9 +190,8 @@ class ChaosHouse(House):
         for process in parts:
             if process and process.poll() is None:
                 process.send_signal(signal.SIGCONT)
-        for pid in self.pids().values():
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGCONT)
+        for name in self.workers():
+            self.signal_worker(name, signal.SIGCONT)
         super().close()
         for process in (self.foreign, self.broker.process, self.traces_redis.process):
             if process:

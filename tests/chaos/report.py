@@ -12,8 +12,9 @@ def told(run: Findings) -> str:
     ran = ", ".join(f"{count:,} {TIMES.get(times, f'{times} times')}" for times, count in sorted(run.executions.items()))
     rest = "not at rest" if run.converged_seconds is None else f"at rest {run.converged_seconds:.0f} s after the last deed"
     foreign = "was left alone" if run.foreign_lives else "was ended"
+    adrift = f" {len(run.adrift)} went with what was killed while it took them off their queue." if run.adrift else ""
     text = (
-        f"{run.seconds:.0f} s, {run.tasks:,} tasks, {run.done:,} had their effect ({ran}). {run.killed_workers} workers were killed by "
+        f"{run.seconds:.0f} s, {run.tasks:,} tasks, {run.done:,} had their effect ({ran}).{adrift} {run.killed_workers} workers were killed by "
         f"the nemesis, {len(run.interrupted)} tasks were cut off elsewhere, {len(run.left_over)} workers left behind, the worker that is "
         f"not ours {foreign}. {run.daemon_starts} starts of the daemon; {rest}."
     )

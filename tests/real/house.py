@@ -47,7 +47,7 @@ class House:
         self.port, self.flower_port = free_port(), free_port()
         self.daemon: subprocess.Popen[bytes] | None = None
         self.flower: subprocess.Popen[bytes] | None = None
-        self.redis = redis.Redis.from_url(redis_url)
+        self.redis = redis.Redis.from_url(redis_url.replace("redis+socket:", "unix:"))  # Celery and redis-py call it differently
 
     # -------------------------------------------------------- parts
 
