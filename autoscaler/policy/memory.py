@@ -46,12 +46,11 @@ LONGEST_WINDOW_SECONDS = 86400.0
 def remember(memory: Memory, record: Record) -> Memory:
     """The memory after this record; pools that have neither policy nor workers are forgotten, but never while nobody lists workers."""
     seen, choice = record.observation, record.decision.brokers
-    came, pools = _by_lane(record.outcomes), {}
+    came, pools = _by_lane(record.outcomes), ({} if isinstance(seen.containers, Known) else dict(memory.pools))
     for lane in record.decision.lanes:
         key, broker = lane.key, broker_of(seen, lane.broker) if seen.brokers else None
         pools[key] = _pool(memory.of(key), lane, tuple(came.get(key, ())), broker, record.at)
     return Memory(pools, choice.active, choice.tracks, meters(memory, record))
-        fell=fell_with_engine(old, view) if view.exited or old.fell else (),
 
 
 def resume(memory: Memory) -> Memory:

@@ -14,7 +14,8 @@ def told(run: Findings) -> str:
     foreign = "was left alone" if run.foreign_lives else "was ended"
     adrift = f" {len(run.adrift)} went with what was killed while it took them off their queue." if run.adrift else ""
     text = (
-        f"{run.seconds:.0f} s, {run.tasks:,} tasks, {run.done:,} had their effect ({ran}).{adrift} {run.killed_workers} workers were killed by "
+        f"{run.seconds:.0f} s, {run.tasks:,} tasks, {run.done:,} had their effect ({ran}).{adrift} "
+        f"{run.killed_workers} workers were killed by "
         f"the nemesis, {len(run.interrupted)} tasks were cut off elsewhere, {len(run.left_over)} workers left behind, the worker that is "
         f"not ours {foreign}. {run.daemon_starts} starts of the daemon; {rest}."
     )
