@@ -81,7 +81,7 @@ def story_of(seed: int, faults: dict[str, tuple[float, float, float]]) -> Story:
     dice = random.Random(f"{seed}/story")
     config = _configuration(dice)
     queues = [queue for pool in config["pools"].values() for queue in pool["queues"]]
-    storm = dice.uniform(35.0, 95.0)
+    storm = dice.uniform(30.0, 80.0)
     return Story(
         seed=seed,
         config=config,
@@ -116,7 +116,7 @@ def _configuration(dice: random.Random) -> dict[str, Any]:
     config: dict[str, Any] = {
         "instance": INSTANCE,
         "state": "${STATE}",
-        "interval": f"{dice.choice([2, 2, 3, 5])}s",
+        "interval": f"{dice.choice([2, 3, 4, 5])}s",
         "max_replicas": dice.choice([4, 6, 10]),
         "flower": {
             "url": "http://flower:5555",
