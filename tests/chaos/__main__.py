@@ -41,7 +41,7 @@ def main() -> int:
     print(told(run))
     for wrong in run.wrong:
         print(f"WRONG (seed {asked.seed}): {wrong}")
-    if asked.write:
+    if asked.write and not run.wrong:
         from simulation.report import between
 
         page = Path("docs/reliability.md")

@@ -105,10 +105,17 @@ class DockerHouse(ChaosHouse):
         """End everything, the engine last."""
         with contextlib.suppress(AssertionError, ProcessLookupError):
             self.signal_engine(signal.SIGCONT)
+        self._keep_words()
         try:
             super().close()
         finally:
             run_script("down", self.engine.folder)
+
+    def _keep_words(self) -> None:
+        """What workers that are left have said goes to the folder: they should not be there."""
+        with contextlib.suppress(*AWAY), self._client() as client:
+            for name in self.workers():
+                (self.folder / f"{name}.log").write_bytes(client.logs(name))
 
     def _client(self) -> closing[docker.APIClient]:
         return closing(docker.APIClient(self.engine.host, timeout=10))

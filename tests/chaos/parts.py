@@ -182,7 +182,9 @@ class ChaosHouse(House):
         thread.start()
 
     def close(self) -> None:
-        """End everything."""
+        """End everything; what the daemon says of it last stays in the folder."""
+        with contextlib.suppress(Exception):
+            (self.folder / "status.json").write_text(json.dumps(self.status(), indent=1))
         self._over.set()
         for thread in self._threads:
             thread.join(15)

@@ -40,7 +40,7 @@ def main() -> int:
             print(f"\r{run.stories} of {asked.seeds}, {len(run.failed)} failed", end="", file=sys.stderr)
     print(f"\n{run.sentence} {time.monotonic() - began:.0f} s on {asked.jobs} processors.\n")
     print(run.table)
-    if asked.write:
+    if asked.write and not run.failed:
         write(Path("docs/reliability.md"), run)
     for verdict in run.failed[:MOST_SHRUNK]:
         _explain(verdict)
