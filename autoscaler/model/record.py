@@ -175,6 +175,8 @@ class Drain:
     """Tasks that it had begun when it was told, None where nobody counts them."""
     signals: int = 0
     """How often the signal is known to have been sent."""
+    told_at: Moment | None = None
+    """When it was first known to have been: the time of `drain.timeout` counts from here."""
     defiant_since: Moment | None = None
     """Since when the worker has been heard as if nothing had been said to it."""
 

@@ -71,9 +71,17 @@ def followed(drain: Drain, replica: Replica | None, now: float) -> Drain:
     return replace(drain, defiant_since=since, sent=now - since < DEFIANT_SECONDS)
 
 
-def signalled(drain: Drain) -> Drain:
+def signalled(drain: Drain, now: float) -> Drain:
     """The drain after a signal that is known to have been sent."""
-    return replace(drain, sent=True, signals=drain.signals + 1, defiant_since=None)
+    told_at = now if drain.told_at is None else drain.told_at
+    return replace(drain, sent=True, signals=drain.signals + 1, told_at=told_at, defiant_since=None)
+
+
+def is_overdue(drain: Drain, timeout_seconds: float, now: float) -> bool:
+    """Whether the worker has had its time and was not killed yet; one that was never told to leave has not begun to use it."""
+    if drain.killed or (drain.told_at is None and not drain.sent):
+        return False
+    return now - (drain.since if drain.told_at is None else drain.told_at) > timeout_seconds
 
 
 def ailments(view: PoolView, memory: PoolMemory, seen: Observation, now: float) -> Iterator[Ailing]:

@@ -219,7 +219,7 @@ def _drains(old: PoolMemory, view: PoolView, listed: frozenset[str], outcomes: t
     leaving = {r.name: r for r in view.of(Phase.DRAINING)}
     kept = {d.replica: followed(d, leaving.get(d.replica), now) for d in old.drains if d.replica in listed - refused}
     begun = {a.replica: drain_of(a, view, now) for a in _begun(outcomes, ActionKind.DRAIN)}
-    drains = {name: signalled(drain) if name in sent else drain for name, drain in (begun | kept).items()}
+    drains = {name: signalled(drain, now) if name in sent else drain for name, drain in (begun | kept).items()}
     return tuple(replace(drain, killed=True) if name in killed else drain for name, drain in drains.items())
 
 

@@ -20,6 +20,7 @@ from autoscaler.model import (
     PoolView,
     Replica,
 )
+from autoscaler.policy.drains import is_overdue
 from autoscaler.policy.names import new_names
 from autoscaler.policy.rolling import in_place, surge
 from autoscaler.policy.rules import Proposal, startable
@@ -51,7 +52,7 @@ def _kills(p: Proposal) -> tuple[Action, ...]:
     """Drains past their deadline, only where `on_timeout: kill` says so."""
     if not p.policy.kill_on_drain_timeout:
         return ()
-    late = {d.replica for d in p.memory.drains if not d.killed and p.now - d.since > p.policy.drain_timeout_seconds}
+    late = {d.replica for d in p.memory.drains if is_overdue(d, p.policy.drain_timeout_seconds, p.now)}
     because = f"its drain took longer than {p.policy.drain_timeout_seconds:.0f} s and drain.on_timeout is kill"
     return tuple(
         Action(ActionKind.KILL, p.policy.name, r.name, r.container_id, because) for r in p.view.of(Phase.DRAINING) if r.name in late

@@ -104,6 +104,23 @@ def test_kill_only_where_told():
     assert [ActionKind.KILL] == [a.kind for a in made.actions]
 
 
+@pytest.mark.parametrize(
+    ("drain", "killed"),
+    [
+        pytest.param(Drain("p0", NOW - 99, "x", sent=False), False, id="never told"),
+        pytest.param(Drain("p0", NOW - 99, "x", told_at=NOW - 9), False, id="told late"),
+        pytest.param(Drain("p0", NOW - 99, "x", told_at=NOW - 31), True, id="has had its time"),
+        pytest.param(Drain("p0", NOW - 99, "x", sent=False, told_at=NOW - 31), True, id="told, and the signal is sent again"),
+    ],
+)
+def test_the_time_to_leave_begins_when_a_worker_is_told(drain, killed):
+    """A signal that the engine lost, or was given late, is no time in which the worker could have finished."""
+    policy = a_policy(drain_timeout_seconds=30.0, kill_on_drain_timeout=True)
+    made = decided(policy, seen(**fleet(1)), Memory({"p": PoolMemory(drains=(drain,))}))
+
+    assert killed == (ActionKind.KILL in {action.kind for action in made.actions})
+
+
 def test_a_kill_is_ordered_once():
     """A replica that was killed and still shows is waited for."""
     look = seen(waiting=0, **fleet(1))

@@ -204,6 +204,7 @@ class Docker:
     def _signal(self, box: Box, *, hard: bool) -> Answer:
         if not box.runs or box.worker is None:
             return _said(409, {"message": f"container {box.id} is not running"})
+        box.told = box.told or not hard
         if hard:
             box.worker.sigkill("we killed its worker")
         else:

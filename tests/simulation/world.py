@@ -146,6 +146,8 @@ class World:
         """Everything that was changed at the engine, in words."""
         self.orders: list[Ordered] = []
         """What people have ordered and was taken, as long as it has to stand."""
+        self._handed_back: dict[str, float] = {}
+        """Pool -> when somebody last wanted it to be the autoscaler's again."""
         self.ordered_at = -math.inf
         """When something was ordered last, producers' wakes included."""
         self.disk_full = False
@@ -348,13 +350,20 @@ class World:
 
     def order(self, kind: OrderKind, pool: str, *, seconds: float | None = None, **more: Any) -> None:
         """Somebody orders this, as often as it takes until it is taken; it is to end after so many seconds."""
-        life = self.life
-        if life and life.ticks and not life.process.frozen:
-            life.process.spawn(partial(self._order, life, kind, pool, seconds, more))
-        else:
-            self.machine.later(ASK_AGAIN_SECONDS, partial(self.order, kind, pool, seconds=seconds, **more))
+        if kind is OrderKind.RESUME:
+            self._handed_back[pool] = self.machine.now
+        self._ask(kind, pool, seconds, self.machine.now, more)
 
-    def _order(self, life: Life, kind: OrderKind, pool: str, seconds: float | None, more: dict[str, Any]) -> None:
+    def _ask(self, kind: OrderKind, pool: str, seconds: float | None, since: float, more: dict[str, Any]) -> None:
+        life = self.life
+        if kind is not OrderKind.RESUME and since < self._handed_back.get(pool, -math.inf):
+            return  # nobody wants it any more
+        if life and life.ticks and not life.process.frozen:
+            life.process.spawn(partial(self._order, life, kind, pool, seconds, since, more))
+        else:
+            self.machine.later(ASK_AGAIN_SECONDS, self._ask, kind, pool, seconds, since, more)
+
+    def _order(self, life: Life, kind: OrderKind, pool: str, seconds: float | None, since: float, more: dict[str, Any]) -> None:
         """In a thread of the daemon's web server."""
         taken = False
         try:
@@ -371,7 +380,7 @@ class World:
                 until = None if seconds is None else self.machine.now + seconds
                 self._taken(Ordered(order, self.machine.now, until, life.state))
             elif not self.machine.stopped:
-                self.machine.later(ASK_AGAIN_SECONDS, partial(self.order, kind, pool, seconds=seconds, **more))
+                self.machine.later(ASK_AGAIN_SECONDS, self._ask, kind, pool, seconds, since, more)
 
     def _taken(self, fresh: Ordered) -> None:
         order = fresh.order

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 from autoscaler.fleet.docker_spec import INSTANCE as INSTANCE_LABEL
@@ -69,7 +70,6 @@ class NothingInterrupted(Invariant):
         box = change.box
         if change.kind == "stop" and box:
             self._told.setdefault(box.id, change.at)
-            box.told = True
         if change.kind == "remove" and box and box.runs:
             self.broken(world, f"{change.name} is removed while it runs")
         if change.kind == "kill" and box:
@@ -159,12 +159,18 @@ class DryRunIsDry(Invariant):
 
     def __init__(self) -> None:
         self._dry: dict[tuple[Process, ActionKind, str], bool] = {}
+        self._wet: dict[tuple[Process, ActionKind, str], float] = {}
+        """When it was last decided while dry_run was off: such an order may reach the engine late."""
 
     def on_decision(self, world: World, life: Life, policies: Policies, seen: Observation, memory: Memory, decision: Decision) -> None:
         dry = bool(life.daemon and life.daemon.settings.dry_run)
         for action in decision.actions:
-            self._dry[life.process, action.kind, action.replica] = dry
+            key = life.process, action.kind, action.replica
+            self._dry[key] = dry
+            if not dry:
+                self._wet[key] = world.machine.now
 
     def on_change(self, world: World, change: Change) -> None:
-        if self._dry.get((change.by, KIND_OF[change.kind], change.name)):
+        key = change.by, KIND_OF[change.kind], change.name
+        if self._dry.get(key) and world.machine.now - self._wet.get(key, -math.inf) > ORDERED_SECONDS:
             self.broken(world, f"{change.kind} {change.name} in a dry run")
