@@ -56,7 +56,7 @@ def _no_lock() -> Iterator[None]:
         yield
 
 
-@mutation("Forgets starts that are under way", "I1", "I14", faults=("The engine is slow", "Workers start slowly"), first=33)
+@mutation("Forgets starts that are under way", "I1", "I14", faults=("The engine is slow", "Workers start slowly"), first=57)
 def _no_pending() -> Iterator[None]:
     with remembers(lambda pool: replace(pool, pending=())):
         yield
@@ -71,7 +71,7 @@ def _no_drains() -> Iterator[None]:
 # ---------------------------------------------------------------- P9: bounds
 
 
-@mutation("Ignores replicas.max", "I1")
+@mutation("Ignores replicas.max", "I1", first=3)
 def _no_max() -> Iterator[None]:
     def raised(policies: Policies) -> Policies:
         return replace(policies, pools={n: replace(p, replicas_max=p.replicas_max + 2) for n, p in policies.pools.items()})
@@ -127,7 +127,7 @@ def _patient_eyes() -> Iterator[None]:
         yield
 
 
-@mutation("Asks again before the last answer has come", "I9", faults=("The engine drips its answers", "The engine hangs"))
+@mutation("Asks again before the last answer has come", "I9", faults=("The engine drips its answers", "The engine hangs"), first=3)
 def _piles_up() -> Iterator[None]:
     def wrap(ask: Callable[..., None]) -> Callable[..., None]:
         def forgetful(self: Any, *what: Any) -> None:
@@ -184,7 +184,7 @@ def _restless() -> Iterator[None]:
 # ---------------------------------------------------------------- P11, P12: dry run and secrets
 
 
-@mutation("Acts in a dry run", "I11", faults=("dry_run is turned on",), first=5)
+@mutation("Acts in a dry run", "I11", faults=("dry_run is turned on",), first=10)
 def _wet() -> Iterator[None]:
     dry = autoscaler.fleet.dry.DryFleet
 
@@ -195,7 +195,7 @@ def _wet() -> Iterator[None]:
         yield
 
 
-@mutation("Writes the broker's address into a label", "I10")
+@mutation("Writes the broker's address into a label", "I10", first=3)
 def _tells_secrets() -> Iterator[None]:
     def wrap(create_body: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
         def told(*what: Any, **more: Any) -> dict[str, Any]:

@@ -48,13 +48,13 @@ def _kills() -> Iterator[None]:
         yield
 
 
-@mutation("Kills at the deadline though told to wait", "I5", faults=("Workers swallow SIGTERM", "Workers hang"), first=5)
+@mutation("Kills at the deadline though told to wait", "I5", faults=("Workers swallow SIGTERM", "Workers hang"), first=8)
 def _kills_late() -> Iterator[None]:
     with decides(of_pools(kill_on_drain_timeout=True, drain_timeout_seconds=5.0)):
         yield
 
 
-@mutation("Sends busy workers home and keeps idle ones", "I5", first=1)
+@mutation("Sends busy workers home and keeps idle ones", "I5", first=2)
 def _busy_first() -> Iterator[None]:
     def wrap(_: Any) -> Callable[..., tuple[int, ...]]:
         return lambda replica, memory: (-(replica.running or 0),)
@@ -63,7 +63,7 @@ def _busy_first() -> Iterator[None]:
         yield
 
 
-@mutation("Removes workers that still finish their tasks", "I5", first=2)
+@mutation("Removes workers that still finish their tasks", "I5", first=4)
 def _removes_running() -> Iterator[None]:
     def by_force(self: Any, container_id: str) -> Exit:
         self._engine.ask(Question("DELETE", f"/containers/{container_id}", {"force": "1"}))
@@ -80,7 +80,7 @@ def _removes_running() -> Iterator[None]:
         yield
 
 
-@mutation("Forgets tasks that a killed worker left behind", "I7", faults=("All workers die with the last tasks in hand",), first=37)
+@mutation("Forgets tasks that a killed worker left behind", "I7", faults=("All workers die with the last tasks in hand",), first=58)
 def _forgets_leftovers() -> Iterator[None]:
     with sees(with_queues(lambda queue: replace(queue, unacked=Unknown("not looked at")))):
         yield
@@ -89,7 +89,7 @@ def _forgets_leftovers() -> Iterator[None]:
 # ---------------------------------------------------------------- P2: not seeing is never zero
 
 
-@mutation("Reads an error as zero", "I3", faults=("Flower and the broker cannot be reached",), first=12)
+@mutation("Reads an error as zero", "I3", faults=("Flower and the broker cannot be reached",), first=38)
 def _zero() -> Iterator[None]:
     def read(queue: QueueSight) -> QueueSight:
         return queue if isinstance(queue.waiting, Known) else replace(queue, waiting=Known(0, 0.0, "nobody"))
@@ -112,7 +112,7 @@ def _old_list() -> Iterator[None]:
 
 
 @mutation(
-    "Forgets the label filter", "I2", faults=("The engine lists everybody's containers", "Others' containers are on the host"), first=11
+    "Forgets the label filter", "I2", faults=("The engine lists everybody's containers", "Others' containers are on the host"), first=20
 )
 def _no_filter() -> Iterator[None]:
     with patch.object(autoscaler.fleet.docker.DockerFleet, "_is_ours", lambda self, labels: bool(labels) and POOL in labels):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 from unittest.mock import patch
 
 import autoscaler.clock
@@ -14,10 +12,8 @@ import autoscaler.model.orders
 import autoscaler.policy.allowance
 import autoscaler.policy.failover
 import autoscaler.policy.lanes
-import autoscaler.policy.selection
 import autoscaler.standby
 from autoscaler.model.spending import Purse
-from autoscaler.policy.names import NUMBERS
 
 from .seams import mutation, wrapped
 
@@ -27,19 +23,19 @@ RESTARTS = ("kill -9 of the daemon", "The daemon is stopped (SIGTERM) and starte
 BY_HAND = ("A pool is paused", "A pool is set by hand", "A pool is sent home")
 
 
-@mutation("Forgets orders on restart", "I17", faults=(*BY_HAND, *RESTARTS))
+@mutation("Forgets orders on restart", "I17", faults=(*BY_HAND, *RESTARTS), first=3)
 def _orders_lost() -> Iterator[None]:
     with patch.object(autoscaler.desk.Desk, "_load", lambda self: {}):
         yield
 
 
-@mutation("Follows orders whose time is over", "I17", faults=BY_HAND)
+@mutation("Follows orders whose time is over", "I17", faults=BY_HAND, first=3)
 def _orders_forever() -> Iterator[None]:
     with patch.object(autoscaler.model.orders.Order, "in_force", lambda self, now: True):
         yield
 
 
-@mutation("Looks at orders when it is time for a tick", "I17", faults=BY_HAND)
+@mutation("Looks at orders when it is time for a tick", "I17", faults=BY_HAND, first=7)
 def _no_hurry() -> Iterator[None]:
     with patch.object(autoscaler.clock.SystemClock, "nudge", lambda self, within_seconds=0.0: None):
         yield
@@ -48,19 +44,19 @@ def _no_hurry() -> Iterator[None]:
 # ---------------------------------------------------------------- brokers and budgets
 
 
-@mutation("Stays with a broker that is gone", "I18", faults=("The broker refuses connections", "The broker's quota is used up"))
+@mutation("Stays with a broker that is gone", "I18", faults=("The broker refuses connections", "The broker's quota is used up"), first=11)
 def _loyal() -> Iterator[None]:
     with patch.object(autoscaler.policy.failover, "_is_down", lambda track, sight: False):
         yield
 
 
-@mutation("Forgets what waits on the other broker", "I3", "I7", faults=("The broker refuses connections", "The broker's quota is used up"))
+@mutation("Forgets what waits on the other broker", "I3", "I7", faults=("The broker refuses connections", "The broker's quota is used up"), first=5)
 def _strands() -> Iterator[None]:
     with patch.object(autoscaler.policy.lanes, "_is_needed", lambda lane, look, memory: False):
         yield
 
 
-@mutation("Stops at a spent budget though told to go on", "I7", "I19")
+@mutation("Stops at a spent budget though told to go on", "I7", "I19", first=6)
 def _stingy() -> Iterator[None]:
     def wrap(purse: Callable[..., Purse]) -> Callable[..., Purse]:
         return lambda account, meter: replace(purse(account, meter), spent=account.is_spent)
@@ -84,16 +80,4 @@ def _spendthrift() -> Iterator[None]:
 @mutation("Stands by and never takes over", "I20", faults=("A second daemon stands by", *RESTARTS))
 def _never_relieves() -> Iterator[None]:
     with patch.object(autoscaler.standby.Standby, "_try", lambda self, state: None):
-        yield
-
-
-@mutation("Names workers by the moment", "I1", faults=("A second daemon has a state folder of its own",))
-def _any_name() -> Iterator[None]:
-    def wrap(_: Any) -> Callable[..., Iterator[str]]:
-        def names(instance: str, lane: Any, view: Any, memory: Any, now: float) -> Iterator[str]:
-            return (f"{instance}-{lane.name}-{number % NUMBERS:06x}" for number in itertools.count(int(now * 1000)))
-
-        return names
-
-    with wrapped(autoscaler.policy.selection, "new_names", wrap):
         yield
