@@ -20,6 +20,7 @@ from .seams import mutation, wrapped
 # ---------------------------------------------------------------- orders
 
 RESTARTS = ("kill -9 of the daemon", "The daemon is stopped (SIGTERM) and started")
+AWAY = ("The broker refuses connections", "The broker's quota is used up")
 BY_HAND = ("A pool is paused", "A pool is set by hand", "A pool is sent home")
 
 
@@ -44,13 +45,13 @@ def _no_hurry() -> Iterator[None]:
 # ---------------------------------------------------------------- brokers and budgets
 
 
-@mutation("Stays with a broker that is gone", "I18", faults=("The broker refuses connections", "The broker's quota is used up"), first=11)
+@mutation("Stays with a broker that is gone", "I18", faults=AWAY, first=11)
 def _loyal() -> Iterator[None]:
     with patch.object(autoscaler.policy.failover, "_is_down", lambda track, sight: False):
         yield
 
 
-@mutation("Forgets what waits on the other broker", "I3", "I7", faults=("The broker refuses connections", "The broker's quota is used up"), first=5)
+@mutation("Forgets what waits on the other broker", "I3", "I7", faults=AWAY, first=5)
 def _strands() -> Iterator[None]:
     with patch.object(autoscaler.policy.lanes, "_is_needed", lambda lane, look, memory: False):
         yield
