@@ -45,6 +45,8 @@ class Box:
     worker: Worker | None = None
     told: bool = False
     """It was asked to leave."""
+    asked_at: float = -1.0
+    """When that was last tried, also in vain."""
     unasked: bool = False
     """It was made after the engine had given up answering: nobody can know of it before it is listed."""
 
@@ -219,6 +221,8 @@ class Docker:
 
     def _change(self, kind: str, box: Box, by: Process) -> Answer | None:
         self.watch(Change(self._machine.now, kind, box.name, box, by, box.labels, self._late))
+        if kind == "stop":
+            box.asked_at = self._machine.now
         return self._refusal(kind)
 
     def _refusal(self, kind: str) -> Answer | None:
