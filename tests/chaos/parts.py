@@ -24,7 +24,13 @@ from house import House, a_pool
 from live import ROOT, free_port, redis_binary, until
 from private_engine import PrivateEngine
 
-TRANSPORT = {"visibility_timeout": 15, "unacked_restore_interval": 1, "socket_timeout": 5, "socket_connect_timeout": 3}
+TRANSPORT = {
+    "visibility_timeout": 15,
+    "unacked_restore_interval": 1,
+    "unacked_mutex_expire": 5,  # of 300 s: a worker that was killed while it gave tasks back holds all the others up for so long
+    "socket_timeout": 5,
+    "socket_connect_timeout": 3,
+}
 STATE_BYTES = 16 * 1024 * 1024
 
 
