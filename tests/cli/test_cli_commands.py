@@ -107,7 +107,8 @@ def test_watch_draws_anew_and_fits(daemon: int, monkeypatch: pytest.MonkeyPatch)
     screen, terminal = os.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 100, 0, 0))
     command = [sys.executable, "-m", "autoscaler", "status", "--watch", "--url", f"http://127.0.0.1:{daemon}"]
-    with subprocess.Popen(command, stdout=terminal, stderr=terminal, env=os.environ | {"TERM": "xterm-256color"}) as watching:
+    env = {key: value for key, value in os.environ.items() if key not in ("LINES", "COLUMNS")} | {"TERM": "xterm-256color"}
+    with subprocess.Popen(command, stdout=terminal, stderr=terminal, env=env) as watching:
         os.close(terminal)
         seen = ""
         while seen.count("last tick") < 2:

@@ -23,7 +23,7 @@ def scene(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         house = House(folder, redis_server)
         try:
             with a_prometheus(folder / "prometheus", f"127.0.0.1:{house.port}") as prometheus, a_receiver() as (url, messages):
-                began = play(house, url)
+                began = play(house, prometheus, url)
                 yield Scene(house, prometheus, messages, began, time.time())
         finally:
             house.close()

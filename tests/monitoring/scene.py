@@ -38,8 +38,11 @@ def broken(queue: str) -> dict[str, Any]:
     return pool
 
 
-def play(house: House, told: str) -> float:
-    """Trouble is sent to the address `told`; returns when the first scrape may have been."""
+def play(house: House, prometheus: Prometheus, told: str) -> float:
+    """Trouble is sent to the address `told`; returns when the first scrape may have been.
+
+    Nothing happens before a first scrape has seen the daemon as it began: growth is what two scrapes tell apart.
+    """
     neighbours: dict[str, Any] = {
         "flower": "http://127.0.0.1:1",
         "notify": {"urls": [told], "every": "1s"},
@@ -48,6 +51,7 @@ def play(house: House, told: str) -> float:
     house.write({"work": a_pool("work", most=2), "broken": broken("broken")}, **neighbours)
     began = time.time()
     house.start_daemon()
+    until(lambda: prometheus.ask("autoscaler_tick_seconds_count"), 20)
     _refused(house)
     house.send("work", TASKS, 0.8)
     house.send("broken", 1, 0.1, first=100)

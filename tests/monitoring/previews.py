@@ -1,6 +1,6 @@
 """Previews of the four dashboards: their own JSON, drawn with what a real Prometheus answers that follows a real daemon at work.
 
-    python tests/monitoring/pictures.py [FOLDER] [--seconds 200]
+    python tests/monitoring/previews.py [FOLDER] [--seconds 200]
 
 Run by hand where the boards changed. A Grafana cannot be had by the tests (docs/decisions/0018), so `preview.html` draws the panels: the
 queries, variables, units, colours, words and places are those of the boards, the strokes are ours, and each picture says so.
