@@ -75,7 +75,7 @@ class PoolDecision:
     @property
     def key(self) -> str:
         """The name under which a lane is remembered."""
-        return lane_key(self.pool, self.broker) if self.broker else self.pool
+        return lane_key(self.pool, self.broker)
 
     @property
     def reason(self) -> str:

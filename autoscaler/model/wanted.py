@@ -95,7 +95,7 @@ class PoolPolicy:
     @property
     def key(self) -> str:
         """The name of the lane, under which it is remembered."""
-        return lane_key(self.name, self.broker) if self.broker else self.name
+        return lane_key(self.name, self.broker)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autoscaler.model import Decision, Memory, Observation, Policies, PoolDecision, PoolMemory, PoolPolicy, PoolView, Step
+from autoscaler.model.spending import Account
 from autoscaler.policy import pace, rolling, rules, stabilization, steering, thrift
 from autoscaler.policy.allowance import accounts, purses
 from autoscaler.policy.budget import share
@@ -41,14 +42,19 @@ on the host."""
 
 def decide(policies: Policies, seen: Observation, memory: Memory, now: float) -> Decision:
     """What every pool should have, step by step, and the actions that lead there."""
-    books = accounts(policies.budgets, memory.meters, now)
-    look = census(seen, policies.brokers, purses(policies.brokers, books, memory.meters))
+    books, look = books_and_look(policies, seen, memory, now)
     choice = choose(policies.brokers, seen.brokers, memory, now)
     parts = lanes(policies, choice, look, memory)
     proposals = tuple([propose(lane, look, memory.of(lane.key), now, policies.interval_seconds) for lane in parts])
     granted = share(share_lanes(proposals), policies.max_replicas)
     decided = [settle(proposal, policies.instance) for proposal in fit(granted, seen)]
     return Decision(now, joined(decided, policies.brokers), choice, books)
+
+
+def books_and_look(policies: Policies, seen: Observation, memory: Memory, now: float) -> tuple[dict[str, Account], Census]:
+    """How each budget stands, and the look sorted for all pools, with what the budgets ask of each lane."""
+    books = accounts(policies.budgets, memory.meters, now)
+    return books, census(seen, policies.brokers, purses(policies.brokers, books, memory.meters))
 
 
 def propose(policy: PoolPolicy, look: Census, memory: PoolMemory, now: float, interval_seconds: float) -> Proposal:

@@ -10,9 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from autoscaler.model import BrokerSight, Health, Known, Memory, Observation, OrderKind, Policies, PoolPolicy, QueueSight, lane_of
-from autoscaler.policy.allowance import accounts, purses
-from autoscaler.policy.census import Census, census, depths
-from autoscaler.policy.decide import propose
+from autoscaler.policy.census import Census, depths
+from autoscaler.policy.decide import books_and_look, propose
 from autoscaler.policy.steering import told
 
 FARTHEST_SECONDS = 86400.0
@@ -68,8 +67,7 @@ def foresee(policies: Policies, seen: Observation, memory: Memory, pool: str) ->
 
 def look_at(policies: Policies, seen: Observation, memory: Memory) -> Census:
     """The latest look as the rules will see it again, with the budgets as they stand now: what they hold back is held back then, too."""
-    books = accounts(policies.budgets, memory.meters, seen.at)
-    return census(seen, policies.brokers, purses(policies.brokers, books, memory.meters))
+    return books_and_look(policies, seen, memory, seen.at)[1]
 
 
 def next_change(policies: Policies, look: Census, memory: Memory, pool: str, expected: float | None = None) -> Change | None:

@@ -43,7 +43,7 @@ def measured(folder: Path, outages: list[float]) -> Findings:
     """A task every half second, as the quota comes and goes."""
     with two_brokers(folder) as house:
         house.configure(TRANSPORT, interval="2s")
-        house.start_flower()
+        house.start_secured_flower()
         house.start_daemon()
         return run(house, outages, every_seconds=0.5, runtime=0.4)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -70,14 +68,11 @@ class TwoBrokers(House):
         brokers = [{"name": PRIMARY, "url": self.urls[PRIMARY], "budget": "500000/month"}, {"name": FALLBACK, "url": self.urls[FALLBACK]}]
         self.write({"p": pool}, brokers=brokers, **top)
 
-    def start_flower(self) -> None:
+    def start_secured_flower(self) -> None:
         """Beside the primary; of a certificate authority of one's own it hears from the app's `broker_use_ssl` only."""
-        command = [sys.executable, "-m", "celery", "-A", "taskapp", "flower", f"--port={self.flower_port}", "--address=127.0.0.1"]
         tls = {"ssl_cert_reqs": "required", "ssl_ca_certs": str(self.ca_file)}
-        told = {"CELERY_BROKER_URL": self.urls[PRIMARY], "TASKAPP_TLS": json.dumps(tls), "FLOWER_UNAUTHENTICATED_API": "true"}
         paths = os.pathsep.join([str(Path(__file__).parents[1] / "real"), str(Path(__file__).parents[2])])
-        with (self.folder / "flower.log").open("ab") as log:
-            self.flower = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths, **told}, stdout=log, stderr=log)
+        self.start_flower("-A", "taskapp", PYTHONPATH=paths, CELERY_BROKER_URL=self.urls[PRIMARY], TASKAPP_TLS=json.dumps(tls))
         until(self._flower_sees, 30)
 
     def _flower_sees(self) -> bool:
@@ -124,7 +119,7 @@ class TwoBrokers(House):
                 self.samples.append(Sample(time.time(), active, worked))
 
     def _has_worker(self, url: str) -> bool:
-        return any(url in environ for environ in _environments())
+        return bool(self.pids(url))
 
     def probes(self) -> int:
         """Commands that the daemon has sent to the primary today, as it counts them itself."""
@@ -134,15 +129,6 @@ class TwoBrokers(House):
         """End everything."""
         self.rest()
         super().close()
-
-
-def _environments() -> Iterator[str]:
-    """Of every worker process that a daemon has started."""
-    for file in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):
-            text = file.read_bytes().decode(errors="replace")
-            if "AUTOSCALER_REPLICA=" in text:
-                yield text
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TwoBroker
     monkeypatch.setenv("CELERY_BROKER_URL", "memory://")
     with two_brokers(tmp_path) as built:
         built.configure(RESTORED_SOON, interval="500ms")
-        built.start_flower()
+        built.start_secured_flower()
         built.start_daemon(command=[sys.executable, "-c", HASTE])
         yield built
 

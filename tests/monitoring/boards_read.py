@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -34,6 +35,13 @@ def expressions() -> Iterator[Any]:
                 yield pytest.param(note["expr"], id=f"{path.stem}: {note['name']}")
 
 
+def asked(text: str, *, rate: str, span: str) -> str:
+    """With everything chosen at the top of a board, as Grafana would ask."""
+    for name, value in {"$__rate_interval": rate, "$__range": span, "$price": "0.20"}.items():
+        text = text.replace(name, value)
+    return re.sub(r"\$\w+", ".*", text)
+
+
 BOARDS = [pytest.param(load(path), id=path.stem) for path in DASHBOARDS]
 PANELS = [
     pytest.param(panel, id=f"{path.stem}: {panel['title']}")
@@ -49,4 +57,4 @@ VARIABLES = [
     if variable["type"] == "query"
 ]
 
-__all__ = ["BOARDS", "DASHBOARDS", "EXPRESSIONS", "PANELS", "VARIABLES", "build"]
+__all__ = ["BOARDS", "DASHBOARDS", "EXPRESSIONS", "PANELS", "VARIABLES", "asked", "build"]

@@ -26,7 +26,7 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-from boards_read import DASHBOARDS, load
+from boards_read import DASHBOARDS, asked, load
 from live import ROOT, a_redis
 from playwright.sync_api import sync_playwright
 from prometheus_server import Prometheus, a_prometheus
@@ -65,18 +65,10 @@ def play(house: House, seconds: float) -> None:
     time.sleep(APART_SECONDS)
 
 
-def asked(text: str, seconds: float) -> str:
-    """As Grafana would ask, with one pool chosen on the board that wants one and everything else shown."""
-    known = {"$__rate_interval": RATE, "$__range": f"{seconds:.0f}s", "$price": "0.20"}
-    for name, value in known.items():
-        text = text.replace(name, value)
-    return re.sub(r"\$\w+", ".*", text)
-
-
 def told(prometheus: Prometheus, target: dict[str, Any], board: dict[str, Any], begins: float, ends: float) -> Iterator[dict[str, Any]]:
     """The series of one query, named as its legend says."""
     only_one = board["uid"] == "celery-autoscaler-pool"
-    expression = asked(target["expr"].replace("$pool", POOL) if only_one else target["expr"], ends - begins)
+    expression = asked(target["expr"].replace("$pool", POOL) if only_one else target["expr"], rate=RATE, span=f"{ends - begins:.0f}s")
     for series in prometheus.curve(expression, begins, ends, STEP):
         legend = target["legendFormat"]
         for name in re.findall(r"\{\{(\w+)\}\}", legend):
@@ -92,7 +84,7 @@ def marked(prometheus: Prometheus, board: dict[str, Any], begins: float, ends: f
     for note in board["annotations"]["list"]:
         if "expr" not in note:
             continue
-        expression = asked(note["expr"].replace("$pool", POOL), ends - begins)
+        expression = asked(note["expr"].replace("$pool", POOL), rate=RATE, span=f"{ends - begins:.0f}s")
         for series in prometheus.curve(expression, begins, ends, STEP):
             times = [float(at) for at, _ in series["values"]]
             for before, at in itertools.pairwise([-1.0, *times]):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 import time
+from functools import partial
 
 import pytest
-from boards_read import EXPRESSIONS, VARIABLES
+from boards_read import EXPRESSIONS, VARIABLES, asked
 from live import until
 from scene import TASKS, Scene
 
@@ -23,11 +24,7 @@ def test_workers_are_discovered(scene: Scene) -> None:
     assert 1 <= float(finished[0]["value"][1]) <= TASKS
 
 
-def chosen(text: str) -> str:
-    """With everything chosen at the top of a board, as Grafana would ask."""
-    for name, value in {"$__rate_interval": "5s", "$__range": "60s", "$price": "0.20"}.items():
-        text = text.replace(name, value)
-    return re.sub(r"\$\w+", ".*", text)
+chosen = partial(asked, rate="5s", span="60s")
 
 
 @pytest.mark.parametrize("definition", VARIABLES)

@@ -51,12 +51,12 @@ class House:
 
     # -------------------------------------------------------- parts
 
-    def start_flower(self) -> None:
-        """Flower as most people start it: `--broker` alone."""
+    def start_flower(self, *options: str, **environment: str) -> None:
+        """Flower as most people start it: `--broker` alone, unless other options of Celery are given."""
         place = [f"--port={self.flower_port}", "--address=127.0.0.1"]
-        command = [sys.executable, "-m", "celery", f"--broker={self.redis_url}", "flower", *place]
+        command = [sys.executable, "-m", "celery", *(options or (f"--broker={self.redis_url}",)), "flower", *place]
         with (self.folder / "flower.log").open("ab") as log:
-            env = {**os.environ, "FLOWER_UNAUTHENTICATED_API": "true"}
+            env = {**os.environ, "FLOWER_UNAUTHENTICATED_API": "true", **environment}
             self.flower = subprocess.Popen(command, env=env, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT)
         until(lambda: _answers(f"http://127.0.0.1:{self.flower_port}/healthcheck"), 30)
 
@@ -118,13 +118,16 @@ class House:
         page = httpx.get(f"{self.url}/metrics", timeout=5, trust_env=False).text
         return round(float(next(line.split()[1] for line in page.splitlines() if line.startswith("autoscaler_tick_seconds_count"))))
 
-    def pids(self) -> dict[str, int]:
-        """Name and pid of every worker process of this house, drained ones included, as the operating system has them."""
+    def pids(self, *urls: str) -> dict[str, int]:
+        """Name and pid of every worker process of this house, drained ones included, as the operating system has them.
+
+        With `urls` only those of these brokers.
+        """
         found = {}
         for environ in Path("/proc").glob("[0-9]*/environ"):
             with contextlib.suppress(OSError):
                 pairs = environ.read_bytes().split(b"\0")
-                mine = any(f"CELERY_BROKER_URL={url}".encode() in pairs for url in self.worker_urls)
+                mine = any(f"CELERY_BROKER_URL={url}".encode() in pairs for url in urls or self.worker_urls)
                 name = next((p.partition(b"=")[2].decode() for p in pairs if p.startswith(b"AUTOSCALER_REPLICA=")), None)
                 pid = int(environ.parent.name)
                 if mine and name and os.getpgid(pid) == pid:
