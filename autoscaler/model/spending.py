@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 
 from autoscaler.model.moment import Moment
 
@@ -29,10 +29,16 @@ class Usage:
         return self.autoscaler + self.flower + self.idle + self.busy + self.unexplained
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Usage(
+            self.autoscaler + other.autoscaler,
+            self.flower + other.flower,
+            self.idle + other.idle,
+            self.busy + other.busy,
+            self.unexplained + other.unexplained,
+        )
 
     def __mul__(self, factor: float) -> Usage:
-        return Usage(*(factor * value for value in astuple(self)))
+        return Usage(factor * self.autoscaler, factor * self.flower, factor * self.idle, factor * self.busy, factor * self.unexplained)
 
 
 SENDERS = tuple(field.name for field in fields(Usage))
@@ -53,7 +59,13 @@ class Exposure:
     starts: float = 0.0
 
     def __add__(self, other: Exposure) -> Exposure:
-        return Exposure(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Exposure(
+            self.flower + other.flower,
+            self.idle + other.idle,
+            self.busy + other.busy,
+            self.tasks + other.tasks,
+            self.starts + other.starts,
+        )
 
 
 USUAL = Exposure(flower=0.26, idle=1.77, busy=1.77, tasks=10.0, starts=125.0)

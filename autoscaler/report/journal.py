@@ -23,7 +23,7 @@ from autoscaler.errors import AutoscalerError
 from autoscaler.model import Memory, Order, Outcome, PoolDecision, Record, Result
 from autoscaler.policy.steering import told
 from autoscaler.report import shelf
-from autoscaler.report.plain import memory_from_json, to_json, to_plain
+from autoscaler.report.plain import memory_from_json, memory_to_json, to_plain
 from autoscaler.report.redact import redactor
 from autoscaler.report.sentence import why
 from autoscaler.report.ticks import Look, Run, pool_tick
@@ -125,7 +125,7 @@ class Journal:
         connection = self._open()
         decisions = [row for record, _ in batch for pool in record.decision.pools if (row := self._decision(record, pool))]
         looks = [_look(*taken, fresh=number == 0 and not self._looked) for number, taken in enumerate(batch)]
-        memory = (batch[-1][0].at, to_json(batch[-1][1])) if batch else None
+        memory = (batch[-1][0].at, memory_to_json(batch[-1][1])) if batch else None
         shelf.write(connection, shelf.Page(memory, decisions, looks, [_order_row(order) for order in noted]), self._runs)
         self._looked = self._looked or bool(batch)
         if memory and abs(memory[0] - self._pruned_at) >= PRUNE_EVERY_SECONDS:

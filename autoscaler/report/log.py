@@ -191,6 +191,8 @@ class LogReporter:
         before = self._said.get(pool.pool, ())
         news = bool(ended) or before[:2] != (pool.desired, pool.reason) or (bool(acts) and before[2] != acts)
         self._said[pool.pool] = (pool.desired, pool.reason, acts)
+        if not news and not self._log.is_enabled_for(logging.DEBUG):
+            return  # words that nobody will read are the dearest part of telling a quiet pool
         self._log.log(
             logging.INFO if news else logging.DEBUG,
             "decision",

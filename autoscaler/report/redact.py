@@ -49,7 +49,7 @@ class Redactor:
             text = _URL_PASSWORD.sub(rf"\1:{MASK}@", text)
         if "=" in text or "'" in text or '"' in text:
             text = _ASSIGNED.sub(rf"\1{MASK}", text)
-        if "earer " in (lowered := text.lower()) or "basic " in lowered:
+        if " " in text and ("earer " in (lowered := text.lower()) or "basic " in lowered):
             text = _BEARER.sub(rf"\1 {MASK}", text)
         # The middle goes, because a traceback says what happened in its last line.
         return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT // 4]} ... {text[-LONGEST_TEXT // 2 :]}"
@@ -62,16 +62,16 @@ class Redactor:
             return self.text(str(value))
         if depth >= DEEPEST:
             return "..."
-        if isinstance(value, Mapping):
-            return {self.text(str(k)): self._under(k, v, depth) for k, v in list(value.items())[:WIDEST]}
         if isinstance(value, (list, tuple, set, frozenset)):
             return [self(item, depth + 1) for item in list(value)[:WIDEST]]
+        if isinstance(value, (dict, Mapping)):  # a dict is known at once, another mapping only after a search
+            return {self.text(str(k)): self._under(k, v, depth) for k, v in list(value.items())[:WIDEST]}
         return self.text(repr(value))
 
     def _under(self, key: Any, value: Any, depth: int) -> Any:
-        if value is not None and not isinstance(value, (bool, int, float)) and _is_telling(str(key)):
-            return MASK
-        return self(value, depth + 1)
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        return MASK if _is_telling(str(key)) else self(value, depth + 1)
 
 
 @lru_cache(maxsize=1024)

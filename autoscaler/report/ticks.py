@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from autoscaler.model import Memory, Phase, PoolDecision, PoolMemory
@@ -56,7 +56,7 @@ class Rare:
         >>> Rare(lost=2).text(), Rare().text()
         ('{"lost":2}', None)
         """
-        some = {name: value for name, value in asdict(self).items() if value}
+        some = {name: value for name in self.__dataclass_fields__ if (value := getattr(self, name))}
         return json.dumps(some, separators=(",", ":")) if some else None
 
 

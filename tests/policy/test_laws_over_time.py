@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from autoscaler.model import ActionKind, Damping, Known, Memory, PoolMemory, PoolPolicy, Result
 from autoscaler.policy.decide import decide
-from autoscaler.report.plain import memory_from_json, to_json
+from autoscaler.report.plain import memory_from_json, memory_to_json
 
 TICK_SECONDS = 2.0
 
@@ -96,7 +96,7 @@ def test_a_dry_run_decides_the_same_again(policy, look, memory):
 def test_memory_survives_being_written(policy, look, memory):
     """What the journal keeps is what was remembered, to the last bit."""
     kept = after(policies(policy), look, memory, NOW)
-    assert kept == memory_from_json(to_json(kept))
+    assert kept == memory_from_json(memory_to_json(kept))
 
 
 @given(a_pool(), a_steered_look(), a_memory())

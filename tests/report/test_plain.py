@@ -9,7 +9,7 @@ import pytest
 from telling import NOW, a_record
 
 from autoscaler.model import ActionKind, Drain, Known, Memory, PoolMemory, Stale, Unknown
-from autoscaler.report.plain import memory_from_json, to_json, to_plain
+from autoscaler.report.plain import memory_from_json, memory_to_json, to_json, to_plain
 
 FULL = Memory(
     {
@@ -59,7 +59,15 @@ def test_numbers_that_json_lacks_become_null(number: float) -> None:
 
 def test_memory_survives_the_journey() -> None:
     """What a restart reads back is exactly what was remembered."""
-    assert memory_from_json(to_json(FULL)) == FULL
+    assert memory_from_json(memory_to_json(FULL)) == FULL
+
+
+@pytest.mark.parametrize("last_up", [NOW, 0.1 + 0.2, 1e300, math.nan, -math.inf])
+def test_memory_has_one_text(last_up: float) -> None:
+    """The quick way to write it, of every tick, gives the text that the plain way gives."""
+    memory = Memory({"browser": PoolMemory(last_up=last_up), **FULL.pools})
+
+    assert json.loads(memory_to_json(memory)) == json.loads(to_json(memory))
 
 
 def test_memory_of_a_newer_version_is_read() -> None:

@@ -13,7 +13,7 @@ from autoscaler.model import (
     Record,
     Result,
 )
-from autoscaler.report.plain import to_json
+from autoscaler.report.plain import memory_to_json
 
 from ..story import CANARY
 from ..world import Life, World
@@ -64,8 +64,8 @@ class Bounded(Invariant):
     def on_tick(self, world: World, life: Life, policies: Policies, before: Memory, record: Record, after: Memory) -> None:
         if life.process.living > self.threads:
             self.broken(world, f"{life.process.living} threads: {sorted(thread.name for thread in life.process.threads)}")
-        if life.ticks % 16 == 0 and len(to_json(after)) > self.letters:
-            self.broken(world, f"the memory has {len(to_json(after))} letters: {to_json(after)[:400]}")
+        if life.ticks % 16 == 0 and len(text := memory_to_json(after)) > self.letters:
+            self.broken(world, f"the memory has {len(text)} letters: {text[:400]}")
 
     def at_end(self, world: World) -> None:
         if world.life and world.life.daemon and world.life.ticks:
