@@ -48,10 +48,10 @@ class Desk:
         path: Path,
         note: Callable[[Order], None],
         bring_forward: Callable[[float], None],
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] | None = None,
     ) -> None:
         """`note` is told of every order that was taken; `bring_forward` makes the next tick begin within so many seconds."""
-        self._path, self._note, self._bring_forward, self._monotonic = path, note, bring_forward, monotonic
+        self._path, self._note, self._bring_forward, self._monotonic = path, note, bring_forward, monotonic or time.monotonic
         self._log = structlog.stdlib.get_logger("autoscaler.desk")
         self._giving, self._changing = threading.Lock(), threading.Lock()
         self._woken: dict[str, float] = {}

@@ -16,8 +16,8 @@ MOST_ADDRESSES = 1000
 class Limit:
     """So many at once, then so many per second."""
 
-    def __init__(self, burst: float, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._burst, self._rate, self._clock = burst, per_second, clock
+    def __init__(self, burst: float, per_second: float, clock: Callable[[], float] | None = None) -> None:
+        self._burst, self._rate, self._clock = burst, per_second, clock or time.monotonic
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         """address -> permits left, and when that was."""
 
