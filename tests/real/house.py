@@ -130,7 +130,8 @@ class House:
                 mine = any(f"CELERY_BROKER_URL={url}".encode() in pairs for url in urls or self.worker_urls)
                 name = next((p.partition(b"=")[2].decode() for p in pairs if p.startswith(b"AUTOSCALER_REPLICA=")), None)
                 pid = int(environ.parent.name)
-                if mine and name and os.getpgid(pid) == pid:
+                keeps = b"process_keeper" in environ.with_name("cmdline").read_bytes()  # leads a group of its own, too
+                if mine and name and os.getpgid(pid) == pid and not keeps:
                     found[name] = pid
         return found
 
