@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from autoscaler.sim.arrivals import Trace, load_trace
-from autoscaler.sim.reconstruct import trace_of_journal
 from autoscaler.sim.simulate import MONDAY
 
 USUAL_BOOT_SECONDS = 3.0
@@ -32,6 +31,8 @@ def tasks_of(pool: str, trace: Path | None, journal: Path | None, boot_seconds: 
         raise click.UsageError("say where the tasks come from: --trace FILE.csv or --journal FILE.sqlite3, one of the two")
     if trace:
         return Tasks(str(trace), load_trace(trace), USUAL_BOOT_SECONDS if boot_seconds is None else boot_seconds, MONDAY)
+    from autoscaler.sim.reconstruct import trace_of_journal  # what reads a journal takes longer to load than a short trace to simulate
+
     assert journal is not None
     rebuilt = trace_of_journal(journal, pool)
     return Tasks(str(journal), rebuilt.trace, rebuilt.boot_seconds if boot_seconds is None else boot_seconds, rebuilt.begins_at)

@@ -31,16 +31,29 @@ def lean(frozen: type[T]) -> type[T]:
     Traceback (most recent call last):
     dataclasses.FrozenInstanceError: cannot assign to field 'x'
     """
-    plain: dict[str, Any] = {"__slots__": (), "__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
-    opened = type(frozen.__name__, (frozen,), plain)
+    plain: dict[str, Any] = {name: getattr(object, name) for name in ("__new__", "__init__", "__setattr__", "__delattr__")}
+    opened = type(frozen.__name__, (frozen,), plain | {"__slots__": ()})
     maker: Any = frozen
     maker.__new__, maker.__init__, maker.__reduce__ = _new(frozen, opened), object.__init__, _reduce
+    maker.__replace__ = _replace(frozen, opened)
     return frozen
+
+
+def changed(value: T, **changes: Any) -> T:
+    """A lean value with other fields: what `dataclasses.replace` makes, some three times as fast.
+
+    >>> from autoscaler.model import PoolMemory
+    >>> changed(PoolMemory(failures=2, serial=9), failures=3).serial
+    9
+    """
+    maker: Any = value
+    made: T = maker.__replace__(**changes)
+    return made
 
 
 def _new(frozen: Any, opened: type) -> Callable[..., Any]:
     """A `__new__` with the arguments of the dataclass, written out as `dataclasses` itself writes its methods."""
-    scope: dict[str, Any] = {"create": object.__new__, "opened": opened, "missing": object()}
+    scope: dict[str, Any] = {"opened": opened, "missing": object()}
     arguments, lines = [], []
     for field in fields(frozen):
         name = field.name
@@ -57,10 +70,26 @@ def _new(frozen: Any, opened: type) -> Callable[..., Any]:
     if hasattr(frozen, "__post_init__"):
         lines.append("    self.__post_init__()")
     head, last = f"def __new__(cls, {', '.join(arguments)}):", "    self.__class__ = cls\n    return self"
-    exec("\n".join([head, "    self = create(opened)", *lines, last]), scope)  # noqa: S102 - of names of fields, which are ours
-    new: Callable[..., Any] = scope["__new__"]
-    new.__qualname__, new.__module__ = f"{frozen.__qualname__}.__new__", frozen.__module__
-    return new
+    return _written("\n".join([head, "    self = opened()", *lines, last]), scope, frozen)
+
+
+def _replace(frozen: Any, opened: type) -> Callable[..., Any]:
+    """A `__replace__`, by which Python from 3.13 on makes a copy with changes, written out likewise."""
+    lines = [f"    new.{field.name} = self.{field.name}" for field in fields(frozen) if field.init]
+    lines += ["    for name, value in changes.items():", "        setattr(new, name, value)"]
+    if hasattr(frozen, "__post_init__"):
+        lines.append("    new.__post_init__()")
+    head, last = "def __replace__(self, **changes):\n    new = opened()", "    new.__class__ = self.__class__\n    return new"
+    return _written("\n".join([head, *lines, last]), {"opened": opened}, frozen)
+
+
+def _written(text: str, scope: dict[str, Any], frozen: Any) -> Callable[..., Any]:
+    """The method that this text defines, for this class."""
+    exec(text, scope)  # noqa: S102 - of names of fields, which are ours
+    name = text.removeprefix("def ").partition("(")[0]
+    method: Callable[..., Any] = scope[name]
+    method.__qualname__, method.__module__ = f"{frozen.__qualname__}.{name}", frozen.__module__
+    return method
 
 
 def _reduce(self: Any) -> tuple[type, tuple[Any, ...]]:

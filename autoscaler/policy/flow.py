@@ -60,6 +60,13 @@ def _in_use(replica: Replica) -> int:
     return held if held < replica.slots else replica.slots
 
 
+def _runs(replica: Replica) -> int:
+    """Slots of this one that are known to run a task."""
+    if replica.running is None:
+        return 0
+    return replica.running if replica.running < replica.slots else replica.slots
+
+
 class _Count(NamedTuple):
     """What the replicas' counters say in one look."""
 
@@ -81,8 +88,7 @@ def _count(old: Flow, replicas: Iterable[Replica]) -> _Count:
     newly_started = newly_finished = running = 0
     for r in replicas:
         was, started, finished = before.get(r.name), r.started, r.finished
-        if r.running is not None:
-            running += r.running if r.running < r.slots else r.slots
+        running += _runs(r)
         if started is None or finished is None:
             if was:
                 counters.append(was)
@@ -103,9 +109,9 @@ def unchanged(old: Flow, replicas: tuple[Replica, ...], looks: Iterable[float], 
     if old.at is None or not old.arrivals:
         return old
     at, busy_seconds, done, rate, behind = old.at, old.busy_seconds, old.done, old.arrival_rate, old.would_wait
-    busy, in_use, before = _count(old, replicas).running, serving(replicas), math.nan
+    busy, in_use, before = sum([_runs(r) for r in replicas]), serving(replicas), math.nan
     fading = slowing = 0.0
-    settled = False
+    settled = not account.may_wait_seconds
     for now in looks:
         seconds = now - at
         if seconds != before:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from autoscaler.model import Memory, PoolDecision, PoolMemory, PoolPolicy, Record, Step
+from autoscaler.model.lean import changed
 from autoscaler.policy.demand import SLOW_RATE
 from autoscaler.policy.expected import fewer_in_seconds
 from autoscaler.policy.fewer import account_of
@@ -70,7 +70,7 @@ def carry(policy: PoolPolicy, memory: Memory, record: Record, looks: Sequence[fl
     kept = memory.of(decided.pool)
     recommendations, needs = (_prolonged(window, looks[-1]) for window in (kept.recommendations, kept.needs))
     flow = unchanged(kept.flow, decided.view.replicas, looks, account_of(policy))
-    kept = replace(kept, flow=flow, recommendations=recommendations, needs=needs, looked_at=looks[-1])
+    kept = changed(kept, flow=flow, recommendations=recommendations, needs=needs, looked_at=looks[-1])
     return Memory({decided.pool: kept})
 
 
@@ -90,7 +90,7 @@ def _time_matters(policy: PoolPolicy, decided: PoolDecision, kept: PoolMemory, n
     """Some rule beside the window of scaling down may say something else a little later."""
     held_back = decided.recommended > decided.current
     cooling = kept.last_down is not None and now - kept.last_down < policy.scale_down.cooldown_seconds
-    stepping = decided.recommended < decided.current and any(now - at < policy.scale_down.period_seconds for at, _ in kept.changes)
+    stepping = decided.recommended < decided.current and bool(kept.changes) and now - kept.changes[-1][0] < policy.scale_down.period_seconds
     drain_ends = policy.kill_on_drain_timeout and bool(kept.drains)
     spare_ends = policy.spare > 0 and not decided.view.busy and kept.flow.arrival_rate > SLOW_RATE
     return held_back or cooling or stepping or drain_ends or spare_ends

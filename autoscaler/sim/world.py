@@ -330,7 +330,7 @@ class World:
 
     def act(self, actions: tuple[Action, ...], now: float) -> tuple[Outcome, ...]:
         """Do it at once; nothing is ever refused here."""
-        return tuple(self._do(action) for action in actions)
+        return tuple([self._do(action) for action in actions])
 
     def _do(self, action: Action) -> Outcome:
         match action.kind:

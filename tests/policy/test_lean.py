@@ -9,7 +9,7 @@ from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
 import pytest
 
 from autoscaler.model import Flow, Memory, Phase, PoolMemory, PoolView, Replica
-from autoscaler.model.lean import lean
+from autoscaler.model.lean import changed, lean
 
 
 @lean
@@ -50,6 +50,21 @@ def test_equal_lean_values_hash_alike():
 def test_derived_field_follows_a_replaced_one():
     """A copy with another field is made anew, with all that follows from it."""
     assert replace(Box(3), height=5).area == 15
+
+
+def test_quick_copy_with_changes_is_what_replace_makes():
+    """With its default, with all that follows from the other field, and as frozen."""
+    made = changed(Box(3), height=5)
+
+    assert (made, made.area) == (replace(Box(3), height=5), 15)
+    with pytest.raises(FrozenInstanceError):
+        made.height = 6
+
+
+def test_quick_copy_knows_its_fields():
+    """As `replace` does: a field that is none is refused."""
+    with pytest.raises(AttributeError, match="depth"):
+        changed(Box(3), depth=1)
 
 
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
