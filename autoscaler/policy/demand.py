@@ -46,7 +46,8 @@ class Load:
     @property
     def free(self) -> int:
         """Slots that take a waiting task at once."""
-        return max(0, self.slots - self.busy_least)
+        free = self.slots - self.busy_least
+        return free if free > 0 else 0
 
     @property
     def numbers(self) -> str:

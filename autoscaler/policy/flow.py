@@ -32,7 +32,7 @@ def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float, 
     count = _count(old, replicas) if replicas or old.counters else _NO_COUNT
     if old.at is None and not count.counters:
         return old
-    seconds = max(0.0, now - old.at) if old.at is not None else 0.0
+    seconds = now - old.at if old.at is not None and now > old.at else 0.0
     started, fading = old.started + count.started, math.exp(-seconds / RUNTIME_MEMORY_SECONDS)
     arrived = max(started + waiting, old.arrivals[-1][1] if old.arrivals else 0)
     return Flow(  # in the order of its fields: by name it takes three times as long

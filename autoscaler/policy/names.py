@@ -32,8 +32,9 @@ def serial_after(old: PoolMemory, view: PoolView, actions: Iterable[Action]) -> 
 
     Names that are remembered were counted when they were first seen.
     """
-    counted = frozenset((*old.ready, *old.starting)) if old.serial else frozenset()
-    new = [name for name in _listed(view) if name not in counted]
+    new = set(_listed(view))
+    if old.serial:
+        new.difference_update(old.ready, old.starting)
     return latest(old.serial, new, [a.replica for a in actions if a.kind is ActionKind.START]) if new or actions else old.serial
 
 
@@ -48,7 +49,8 @@ def latest(before: int, *names: Iterable[str]) -> int:
 
 
 def _listed(view: PoolView) -> list[str]:
-    return [*[r.name for r in view.replicas], *[c.name for c in view.exited]]
+    running = [r.name for r in view.replicas]
+    return [*running, *[c.name for c in view.exited]] if view.exited else running
 
 
 def _beginning(broker: str, now: float) -> int:

@@ -29,8 +29,9 @@ def rests_until(policy: PoolPolicy, record: Record, before: Memory, memory: Memo
     kept = memory.of(policy.name)
     if not _is_still(decided, kept) or _time_matters(policy, decided, kept, record.at):
         return 0.0
-    unconfirmed = [count for _, count in before.of(policy.name).recommendations[-1:]] != [decided.recommended]
-    if unconfirmed and not _stays(policy, decided, kept, record.at + interval_seconds):
+    said = before.of(policy.name).recommendations
+    confirmed = bool(said) and said[-1][1] == decided.recommended
+    if not confirmed and not _stays(policy, decided, kept, record.at + interval_seconds):
         return 0.0
     window = window_seconds(policy, kept)
     holding = [at for at, count in kept.needs if count > decided.recommended and at > record.at - window]
@@ -68,10 +69,10 @@ def carry(policy: PoolPolicy, memory: Memory, record: Record, looks: Sequence[fl
     """The memory as ticks at these times would have left it, each deciding what `record` decided."""
     (decided,) = record.decision.pools
     kept = memory.of(decided.pool)
-    recommendations, needs = (_prolonged(window, looks[-1]) for window in (kept.recommendations, kept.needs))
-    flow = unchanged(kept.flow, decided.view.replicas, looks, account_of(policy))
-    kept = changed(kept, flow=flow, recommendations=recommendations, needs=needs, looked_at=looks[-1])
-    return Memory({decided.pool: kept})
+    now, flow = looks[-1], unchanged(kept.flow, decided.view.replicas, looks, account_of(policy))
+    recommendations, needs = _prolonged(kept.recommendations, now), _prolonged(kept.needs, now)
+    kept = changed(kept, flow=flow, recommendations=recommendations, needs=needs, looked_at=now)
+    return Memory({decided.pool: kept}, memory.active_broker, memory.brokers, memory.meters)
 
 
 def _prolonged(window: tuple[tuple[float, int], ...], now: float) -> tuple[tuple[float, int], ...]:

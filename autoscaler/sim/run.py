@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from autoscaler.collector import without_collector
@@ -72,7 +72,7 @@ def _run(policies_at: PoliciesAt, trace: Trace, world: World, *, skip: bool) -> 
     policy, memory, course, turns = only(policies), Memory(), Course(), Turns()
     last_arrival = trace.arrivals[-1] if len(trace) else 0.0
     interval, number, ticks = policies.interval_seconds, 0, 0
-    per_schedule = max(1, round(SCHEDULE_SECONDS / interval))
+    per_schedule = ticks_per_schedule(interval)
     while True:
         now = number * interval
         if number % per_schedule == 0:
@@ -89,7 +89,7 @@ def _run(policies_at: PoliciesAt, trace: Trace, world: World, *, skip: bool) -> 
         upto = number + 1
         if skip and (same := world.looks_same_until()) > upto * interval:
             quiet = min(rests_until(policy, record, before, memory, interval), same, last_arrival + PATIENCE_SECONDS)
-            upto = max(upto, min(first_tick(quiet, interval), (number // per_schedule + 1) * per_schedule))
+            upto = max(upto, _bounds_hold_until(policies_at, policies, number, first_tick(quiet, interval)))
         if upto > number + 1:
             memory = carry(policy, memory, record, [n * interval for n in range(number + 1, upto)])
         number = upto
@@ -101,6 +101,20 @@ def only(policies: Policies) -> PoolPolicy:
     """The one pool that is simulated."""
     (policy,) = policies.pools.values()
     return policy
+
+
+def ticks_per_schedule(interval_seconds: float) -> int:
+    """After how many ticks the bounds are asked for anew."""
+    return max(1, round(SCHEDULE_SECONDS / interval_seconds))
+
+
+def _bounds_hold_until(policies_at: PoliciesAt, policies: Policies, number: int, latest: int) -> int:
+    """The first tick after this one to which other policies apply, at the latest this one."""
+    step = ticks_per_schedule(policies.interval_seconds)
+    upto = (number // step + 1) * step
+    while upto < latest and policies_at(upto * policies.interval_seconds) == policies:
+        upto += step
+    return min(upto, latest)
 
 
 def first_tick(at: float, interval_seconds: float) -> int:
@@ -135,10 +149,9 @@ class Turns:
 
     def note(self, record: Record) -> None:
         """One more tick."""
-        actions = record.decision.actions
-        if not actions:
+        if not record.outcomes:
             return
-        kinds: Sequence[ActionKind] = [a.kind for a in actions if a.kind in (ActionKind.START, ActionKind.DRAIN)]
+        kinds = [o.action.kind for o in record.outcomes if o.action.kind in (ActionKind.START, ActionKind.DRAIN)]
         if kinds:
             self.count += self.direction is not None and kinds[0] is not self.direction
             self.direction = kinds[0]

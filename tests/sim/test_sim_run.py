@@ -2,15 +2,16 @@
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import a_pool, pools, ran, traces
+from small import BOOT, a_pool, pools, ran, traces
 
-from autoscaler.model import TargetWait
+from autoscaler.model import Policies, TargetWait
 from autoscaler.sim.arrivals import trace_of
-from autoscaler.sim.run import Run
+from autoscaler.sim.run import Run, run, run_every_tick
 from autoscaler.sim.score import score_run
 from autoscaler.sim.world import Boot, Conditions
 
@@ -58,6 +59,29 @@ def test_left_out_ticks_are_many_and_change_nothing(sizing):
     quick, whole = ran(policy, trace), ran(policy, trace, skip=False)
     assert told(quick) == told(whole)
     assert quick.ticks * 10 < whole.ticks
+
+
+long_silences = st.lists(st.tuples(st.integers(0, 40_000), st.integers(0, 900)), min_size=1, max_size=12).map(trace_of)
+hours = st.lists(st.tuples(st.integers(0, 4), st.integers(4, 6)), min_size=1, max_size=5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(pools, long_silences, hours)
+def test_left_out_hours_change_nothing(policy, trace, bounds):
+    """Where nothing happens for hours, and another schedule begins in each of them."""
+
+    def at(now: float) -> Policies:
+        least, most = bounds[int(now // 3600) % len(bounds)]
+        return Policies("t", 20.0, 1000, {"p": replace(policy, replicas_min=least, replicas_max=most)})
+
+    quick, whole = run(at, trace, BOOT), run_every_tick(at, trace, BOOT)
+    assert (told(quick), quick.seconds) == (told(whole), whole.seconds)
+
+
+def test_a_silent_night_costs_no_tick_a_minute():
+    """Without schedules nobody has to look whether another one has begun."""
+    run = ran(a_pool(), trace_of([(0.0, 5.0), (36_000.0, 5.0)]))
+    assert run.ticks < 100
 
 
 def test_same_seed_same_course():
