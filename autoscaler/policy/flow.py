@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from autoscaler.model import Flow, Phase, Replica
 from autoscaler.policy.fewer import NO_ACCOUNT, Account
@@ -21,6 +20,9 @@ LOOKS_MAX = 4096
 """Looks at waiting tasks that are kept; with more the oldest two are merged, which only makes waits look longer."""
 
 _STARTING, _DRAINING = Phase.STARTING, Phase.DRAINING
+Counters = tuple[tuple[str, int, int], ...]
+"""(replica, started, finished) of each."""
+_NOTHING_COUNTED: tuple[Counters, int, int, int] = ((), 0, 0, 0)
 
 
 def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float, account: Account = NO_ACCOUNT) -> Flow:
@@ -29,19 +31,19 @@ def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float, 
     A worker that is seen for the first time counts from its own start, unless this is the first look of all: then what it did
     before is not ours to know.
     """
-    count = _count(old, replicas) if replicas or old.counters else _NO_COUNT
-    if old.at is None and not count.counters:
+    counters, begun, ended, running = _count(old, replicas) if replicas or old.counters else _NOTHING_COUNTED
+    if old.at is None and not counters:
         return old
     seconds = now - old.at if old.at is not None and now > old.at else 0.0
-    started, fading = old.started + count.started, math.exp(-seconds / RUNTIME_MEMORY_SECONDS)
+    started, fading = old.started + begun, math.exp(-seconds / RUNTIME_MEMORY_SECONDS)
     arrived = max(started + waiting, old.arrivals[-1][1] if old.arrivals else 0)
     return Flow(  # in the order of its fields: by name it takes three times as long
         now,
-        count.counters,
+        counters,
         started,
-        old.finished + count.finished,
-        old.busy_seconds * fading + count.running * seconds,
-        old.done * fading + count.finished,
+        old.finished + ended,
+        old.busy_seconds * fading + running * seconds,
+        old.done * fading + ended,
         _waiting_looks(old.arrivals, started, waiting, arrived, now) if waiting else ((now, arrived),),
         _rate(old, arrived, seconds),
         account.after(old.would_wait, serving(replicas), seconds) if account.may_wait_seconds else (),
@@ -67,22 +69,11 @@ def _runs(replica: Replica) -> int:
     return replica.running if replica.running < replica.slots else replica.slots
 
 
-class _Count(NamedTuple):
-    """What the replicas' counters say in one look."""
+def _count(old: Flow, replicas: Iterable[Replica]) -> tuple[Counters, int, int, int]:
+    """The counters of this look, tasks started and finished since the last one, and slots known to run a task, draining ones too.
 
-    counters: tuple[tuple[str, int, int], ...]
-    started: int
-    """Tasks that they started and finished since the last look."""
-    finished: int
-    running: int
-    """Slots known to run a task, on draining replicas too."""
-
-
-_NO_COUNT = _Count((), 0, 0, 0)
-
-
-def _count(old: Flow, replicas: Iterable[Replica]) -> _Count:
-    """In one pass; a replica that is silent for a while keeps its last counters."""
+    In one pass; a replica that is silent for a while keeps its last counters.
+    """
     before = {counter[0]: counter for counter in old.counters}
     counters: list[tuple[str, int, int]] = []
     newly_started = newly_finished = running = 0
@@ -98,7 +89,7 @@ def _count(old: Flow, replicas: Iterable[Replica]) -> _Count:
         _, began_with, ended_with = was or (counter if old.at is None else (r.name, 0, 0))
         newly_started += started - began_with if started > began_with else 0
         newly_finished += finished - ended_with if finished > ended_with else 0
-    return _Count(tuple(counters), newly_started, newly_finished, running)
+    return tuple(counters), newly_started, newly_finished, running
 
 
 def unchanged(old: Flow, replicas: tuple[Replica, ...], looks: Iterable[float], account: Account = NO_ACCOUNT) -> Flow:
@@ -109,9 +100,10 @@ def unchanged(old: Flow, replicas: tuple[Replica, ...], looks: Iterable[float], 
     if old.at is None or not old.arrivals:
         return old
     at, busy_seconds, done, rate, behind = old.at, old.busy_seconds, old.done, old.arrival_rate, old.would_wait
-    busy, in_use, before = sum([_runs(r) for r in replicas]), serving(replicas), math.nan
-    fading = slowing = 0.0
     settled = not account.may_wait_seconds
+    busy, in_use = sum([_runs(r) for r in replicas]), 0 if settled else serving(replicas)
+    fading = slowing = 0.0
+    before = math.nan
     for now in looks:
         seconds = now - at
         if seconds != before:

@@ -98,7 +98,7 @@ def needed(p: Proposal) -> int:
     if isinstance(p.policy.sizing, BacklogPerReplica) or not (p.view.fleet_seen and p.view.flow.is_measured):
         return p.recommended
     worked = 1 if p.view.flow.started > p.memory.flow.started or p.view.leftover else 0
-    full = max(worked, math.ceil(busy_most(p.view) / p.policy.slots))
+    full = math.ceil(busy_most(p.view) / p.policy.slots) or worked
     return min(p.recommended, max(full + p.policy.spare, p.view.holders))
 
 
