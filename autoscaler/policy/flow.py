@@ -99,11 +99,10 @@ def unchanged(old: Flow, replicas: tuple[Replica, ...], looks: Iterable[float], 
     """
     if old.at is None or not old.arrivals:
         return old
-    at, busy_seconds, done, rate, behind = old.at, old.busy_seconds, old.done, old.arrival_rate, old.would_wait
-    settled = not account.may_wait_seconds
+    at, busy_seconds, done, rate, before = old.at, old.busy_seconds, old.done, old.arrival_rate, math.nan
+    behind, settled = (old.would_wait, False) if account.may_wait_seconds else ((), True)
     busy, in_use = sum([_runs(r) for r in replicas]), 0 if settled else serving(replicas)
     fading = slowing = 0.0
-    before = math.nan
     for now in looks:
         seconds = now - at
         if seconds != before:
