@@ -1,4 +1,4 @@
-"""For the whole test run: what is not collected, what stays together when several run at a time, and that nothing is left out in CI."""
+"""For the whole test run: what is not collected, what is tried again, what stays together, and that nothing is left out in CI."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ collect_ignore_glob = ["*/conftest.py"]
 """Fixtures have no examples to try; and all these files share one module name, which only pytest itself can tell apart."""
 
 
+REAL_PARTS = ("real", "engine", "browser", "prometheus", "tls")
+"""Marks of tests in which programs run that are not ours, on a clock that is nobody's."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What fails on real parts is tried once more: the run's closing line counts it, and its first failure is shown (decision 0025)."""
+    if any(item.get_closest_marker(part) for part in REAL_PARTS):
+        item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several processes (`-n 2`): tests on the Docker engine follow each other, those of a file stay in one process.
 
@@ -24,6 +35,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("engine"))
         elif item.path.parent.name != "real":
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what went wrong the first time."""
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.section(f"tried again: {report.nodeid}")
+        terminalreporter.line(report.longreprtext)
 
 
 @pytest.hookimpl(trylast=True)
