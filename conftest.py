@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")  # how long an example takes says more of the machine than of the code
@@ -25,16 +29,29 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.flaky(reruns=1))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class Together(LoadScopeScheduling):
     """With several processes (`-n 2`): tests on the Docker engine follow each other, those of a file stay in one process.
 
-    Only those of `tests/real` go wherever there is room: each takes long and has a house of its own.
+    Only those of `tests/real` go wherever there is room: each takes long and has a house of its own. xdist's own way to say this,
+    marks (`--dist loadgroup`), does nothing with pytest 9.2: it writes them into names that pytest does not read any more.
     """
-    for item in items:
-        if item.get_closest_marker("engine"):
-            item.add_marker(pytest.mark.xdist_group("engine"))
-        elif item.path.parent.name != "real":
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        if _is_on_engine(file):
+            return "engine"
+        return nodeid if file.startswith("tests/real/") else file
+
+
+@cache
+def _is_on_engine(file: str) -> bool:
+    return "pytest.mark.engine" in (Path(__file__).parent / file).read_text()
+
+
+@pytest.hookimpl(optionalhook=True)  # there is nobody to call it where xdist is turned off
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    """Which test goes to which process."""
+    return Together(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
