@@ -20,11 +20,14 @@ def test_packages_come_from_the_locks_with_hashes() -> None:
         assert "--no-deps" not in command or "--no-index" in command or "--no-build-isolation" in command
 
 
-def test_it_can_be_built_to_send_messages() -> None:
-    """The lock that docs/monitoring.md names is in the build, and only then asked for."""
+@pytest.mark.engine
+@pytest.mark.timeout(300)
+def test_it_can_be_built_to_send_messages(images: Host) -> None:
+    """With the lock that docs/monitoring.md names, and only then: Apprise brings a dozen packages along."""
     (told,) = re.findall(r"--build-arg REQUIREMENTS=(\S+)", (ROOT / "docs" / "monitoring.md").read_text())
+    images.build("autoscaler-test/messages:1", ROOT / "Dockerfile", ROOT, PYTHON_IMAGE=IMAGES["PYTHON_IMAGE"], REQUIREMENTS=told)
 
-    assert told in COPIED
+    assert images.docker("run", "--rm", "--entrypoint", "python3", "autoscaler-test/messages:1", "-c", "import apprise; print(apprise)")
     assert "ARG REQUIREMENTS=requirements.txt\n" in TEXT
 
 
