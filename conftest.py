@@ -32,20 +32,22 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 class Together(LoadScopeScheduling):
     """With several processes (`-n 2`): tests on the Docker engine follow each other, those of a file stay in one process.
 
+    Those in a browser follow them: networks that the engine makes and removes break its connections (ERR_NETWORK_CHANGED).
     Only those of `tests/real` go wherever there is room: each takes long and has a house of its own. xdist's own way to say this,
     marks (`--dist loadgroup`), does nothing with pytest 9.2: it writes them into names that pytest does not read any more.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        if _is_on_engine(file):
+        if _has_to_do_with_the_engine(file):
             return "engine"
         return nodeid if file.startswith("tests/real/") else file
 
 
 @cache
-def _is_on_engine(file: str) -> bool:
-    return "pytest.mark.engine" in (Path(__file__).parent / file).read_text()
+def _has_to_do_with_the_engine(file: str) -> bool:
+    text = (Path(__file__).parent / file).read_text()
+    return "pytest.mark.engine" in text or "pytest.mark.browser" in text
 
 
 @pytest.hookimpl(optionalhook=True)  # there is nobody to call it where xdist is turned off
