@@ -20,7 +20,6 @@ LEAST_NEW_SLOTS = 0.5
 """A smaller want of slots waits until it is due, or until a present slot has taken the task."""
 SLOW_RATE = 0.001
 """Tasks per second below which a pool counts as asleep: spare replicas are kept only above it."""
-_DEMAND = Reason.DEMAND
 
 
 @lean
@@ -110,7 +109,7 @@ def demand(policy: PoolPolicy, view: PoolView, lead_seconds: float = 0.0, interv
         need = _with_spare(need, work, policy)
     up = _replicas(need.slots, policy)
     anything = up or work.waiting
-    if up > work.replicas or (up == work.replicas and anything and need.reason is not _DEMAND):
+    if up > work.replicas or (up == work.replicas and anything and need.reason is not Reason.DEMAND):
         return _step(work, up, need.reason, f"{work.numbers}{need.because}: needs {up} of {policy.slots} slots each")
     if up < work.replicas and work.waiting and work.waiting > _may_wait(policy):
         because = f"{work.numbers}: {up} would do, but not while more than {_may_wait(policy)} wait"
@@ -138,7 +137,7 @@ def by_thresholds(work: Load, policy: PoolPolicy) -> Need:
     limit = policy.sizing if isinstance(policy.sizing, Thresholds) else Thresholds()
     wanted, extra = work.busy_least + work.waiting, work.waiting - work.free
     if extra <= 0:
-        return Need(wanted, _DEMAND)
+        return Need(wanted, Reason.DEMAND)
     if extra > limit.up or not work.replicas:
         return Need(wanted, Reason.BACKLOG_ABOVE_THRESHOLD)
     if work.oldest_wait_seconds > limit.max_wait_seconds:
@@ -166,7 +165,7 @@ def by_target_wait(work: Load, policy: PoolPolicy) -> Need:
     wanted, flow = work.busy_least + work.waiting, work.flow
     runtime = flow.mean_runtime_seconds
     if work.waiting <= work.free:
-        return Need(wanted, _DEMAND)
+        return Need(wanted, Reason.DEMAND)
     left = target - work.oldest_wait_seconds - work.lead_seconds
     """Seconds until the oldest task is due: then a replica must be started for it."""
     if runtime is None:
