@@ -46,5 +46,5 @@ def tick(policies: Policies, memory: Memory, eyes: Eyes, hands: Hands, now: floa
     seen = eyes.look(policies, now)
     decision = decide(policies, seen, memory, now)
     outcomes = hands.act(decision.actions, now)
-    record = Record(now, policies.config_hash, seen, decision, outcomes)
+    record = Record(at=now, config_hash=policies.config_hash, observation=seen, decision=decision, outcomes=outcomes)
     return record, remember(memory, record)

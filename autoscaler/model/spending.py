@@ -6,8 +6,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import TypeVar
 
 from autoscaler.model.moment import Moment
+
+T = TypeVar("T", "Usage", "Exposure")
+
+
+def _added(one: T, other: T) -> T:
+    """Field by field."""
+    return type(one)(*[getattr(one, name) + getattr(other, name) for name in one.__match_args__])
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +37,10 @@ class Usage:
         return self.autoscaler + self.flower + self.idle + self.busy + self.unexplained
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.autoscaler + other.autoscaler,
-            self.flower + other.flower,
-            self.idle + other.idle,
-            self.busy + other.busy,
-            self.unexplained + other.unexplained,
-        )
+        return _added(self, other)
 
     def __mul__(self, factor: float) -> Usage:
-        return Usage(factor * self.autoscaler, factor * self.flower, factor * self.idle, factor * self.busy, factor * self.unexplained)
+        return Usage(*[factor * getattr(self, name) for name in SENDERS])
 
 
 SENDERS = tuple(field.name for field in fields(Usage))
@@ -59,13 +61,7 @@ class Exposure:
     starts: float = 0.0
 
     def __add__(self, other: Exposure) -> Exposure:
-        return Exposure(
-            self.flower + other.flower,
-            self.idle + other.idle,
-            self.busy + other.busy,
-            self.tasks + other.tasks,
-            self.starts + other.starts,
-        )
+        return _added(self, other)
 
 
 USUAL = Exposure(flower=0.26, idle=1.77, busy=1.77, tasks=10.0, starts=125.0)

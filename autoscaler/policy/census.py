@@ -60,9 +60,15 @@ def census(seen: Observation, brokers: tuple[str, ...] = (), purses: Mapping[str
         ours.add(name)
         hears_ours = hears_ours or known(voice.online) is True
     others = () if seen.workers.keys() <= ours else strangers(seen, ours)
-    lanes = {lane: tuple(found) for lane, found in by_lane.items()}
-    hearing = frozenset({s.name for s in seen.sources if s.up})
-    return Census(seen, lanes, others, held(others) if others else 0, hearing, hears_ours, purses)
+    return Census(
+        seen=seen,
+        by_lane={lane: tuple(found) for lane, found in by_lane.items()},
+        strangers=others,
+        foreign=held(others) if others else 0,
+        hearing=frozenset([s.name for s in seen.sources if s.up]),
+        hears_ours=hears_ours,
+        purses=purses,
+    )
 
 
 def depths(seen: Observation, lane: str) -> Mapping[str, QueueSight]:

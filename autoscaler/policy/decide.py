@@ -53,8 +53,6 @@ def decide(policies: Policies, seen: Observation, memory: Memory, now: float) ->
 
 def books_and_look(policies: Policies, seen: Observation, memory: Memory, now: float) -> tuple[dict[str, Account], Census]:
     """How each budget stands, and the look sorted for all pools, with what the budgets ask of each lane."""
-    if not policies.budgets:
-        return {}, census(seen, policies.brokers)
     books = accounts(policies.budgets, memory.meters, now)
     return books, census(seen, policies.brokers, purses(policies.brokers, books, memory.meters))
 

@@ -46,8 +46,7 @@ class Load:
     @property
     def free(self) -> int:
         """Slots that take a waiting task at once."""
-        free = self.slots - self.busy_least
-        return free if free > 0 else 0
+        return max(0, self.slots - self.busy_least)
 
     @property
     def numbers(self) -> str:

@@ -34,7 +34,7 @@ def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float, 
     counters, begun, ended, running = _count(old, replicas) if replicas or old.counters else _NOTHING_COUNTED
     if old.at is None and not counters:
         return old
-    seconds = now - old.at if old.at is not None and now > old.at else 0.0
+    seconds = max(0.0, now - old.at) if old.at is not None else 0.0
     started, fading = old.started + begun, math.exp(-seconds / RUNTIME_MEMORY_SECONDS)
     arrived = max(started + waiting, old.arrivals[-1][1] if old.arrivals else 0)
     return Flow(  # in the order of its fields: by name it takes three times as long

@@ -76,7 +76,7 @@ def _removed(policies: Policies, taken: set[str], look: Census, memory: Memory) 
 
 def share_lanes(proposals: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
     """The proposals with each pool's lanes cut so that together they stay within its `replicas.max`, or the count set by hand."""
-    if len(proposals) < 2 or len({p.policy.name for p in proposals}) == len(proposals):
+    if len({p.policy.name for p in proposals}) == len(proposals):
         return proposals
     shared: list[Proposal] = []
     for _, group in groupby(proposals, key=lambda p: p.policy.name):
@@ -134,7 +134,7 @@ def fair_shares(wanted: Sequence[int], room: int) -> list[int]:
 
 def joined(decisions: Sequence[PoolDecision], brokers: tuple[str, ...]) -> tuple[PoolDecision, ...]:
     """One decision per pool, with its lanes inside where there are several."""
-    if len(decisions) < 2 or len({d.pool for d in decisions}) == len(decisions):
+    if len({d.pool for d in decisions}) == len(decisions):
         return tuple(decisions)
     pools: dict[str, list[PoolDecision]] = {}
     for decision in decisions:

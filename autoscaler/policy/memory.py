@@ -46,7 +46,7 @@ LONGEST_WINDOW_SECONDS = 86400.0
 def remember(memory: Memory, record: Record) -> Memory:
     """The memory after this record; pools that have neither policy nor workers are forgotten, but never while nobody lists workers."""
     seen, choice = record.observation, record.decision.brokers
-    came, pools = _by_lane(record.outcomes) if record.outcomes else {}, ({} if isinstance(seen.containers, Known) else dict(memory.pools))
+    came, pools = _by_lane(record.outcomes), ({} if isinstance(seen.containers, Known) else dict(memory.pools))
     for lane in record.decision.lanes:
         key, broker = lane.key, broker_of(seen, lane.broker) if seen.brokers else None
         pools[key] = _pool(memory.of(key), lane, tuple(came.get(key, ())), broker, record.at)
@@ -213,14 +213,11 @@ def _drains(old: PoolMemory, view: PoolView, listed: frozenset[str], outcomes: t
     """Drains under way; one whose signal could not be sent is forgotten, so that the next tick decides afresh."""
     if not old.drains and not outcomes:
         return ()
-    leaving = {r.name: r for r in view.of(Phase.DRAINING)}
-    kept = {d.replica: followed(d, leaving.get(d.replica), now) for d in old.drains if d.replica in listed}
-    if not outcomes:
-        return tuple(kept.values())
-    for refused in [o.action for o in outcomes if o.action.kind is ActionKind.DRAIN and o.result is Result.FAILED]:
-        kept.pop(refused.replica, None)
+    refused = {o.action.replica for o in outcomes if o.action.kind is ActionKind.DRAIN and o.result is Result.FAILED}
     sent = {o.action.replica for o in outcomes if o.action.kind is ActionKind.DRAIN and o.result is Result.DONE}
     killed = {a.replica for a in _begun(outcomes, ActionKind.KILL)}
+    leaving = {r.name: r for r in view.of(Phase.DRAINING)}
+    kept = {d.replica: followed(d, leaving.get(d.replica), now) for d in old.drains if d.replica in listed - refused}
     begun = {a.replica: drain_of(a, view, now) for a in _begun(outcomes, ActionKind.DRAIN)}
     drains = {name: signalled(drain, now) if name in sent else drain for name, drain in (begun | kept).items()}
     return tuple(replace(drain, killed=True) if name in killed else drain for name, drain in drains.items())

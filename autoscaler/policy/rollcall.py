@@ -27,8 +27,7 @@ def roll_call(old: PoolMemory, view: PoolView, now: float) -> RollCall:
     """What is to be remembered of the replicas of this look."""
     if not (view.replicas or view.exited):
         return RollCall((), (), (), (), (), old.audible)
-    before = frozenset(old.ready)
-    ready = {c.name for c in view.exited if c.name in before} if view.exited else set()
+    before, ready = frozenset(old.ready), {c.name for c in view.exited}.intersection(old.ready)
     idle: list[str] = []
     starting: list[str] = []
     silent: list[tuple[str, float]] = []

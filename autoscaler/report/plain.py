@@ -74,11 +74,7 @@ def _fields_of(of: Any) -> Callable[[Any], dict[str, Any]]:
     kind = {"kind": _KINDS[of]} if of in _KINDS else {}
 
     def told(value: Any) -> dict[str, Any]:
-        plain: dict[str, Any] = dict(kind)
-        for name in names:
-            item = getattr(value, name)
-            plain[name] = item if type(item) in _AS_THEY_ARE else to_plain(item)
-        return plain
+        return kind | {name: to_plain(getattr(value, name)) for name in names}
 
     return told
 

@@ -56,7 +56,7 @@ class Rare:
         >>> Rare(lost=2).text(), Rare().text()
         ('{"lost":2}', None)
         """
-        some = {name: value for name in self.__dataclass_fields__ if (value := getattr(self, name))}
+        some = {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
         return json.dumps(some, separators=(",", ":")) if some else None
 
 

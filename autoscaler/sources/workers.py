@@ -94,17 +94,13 @@ def voice(answer: Answer, worker: str, now: float) -> Voice:
 
 def _read(text: str) -> tuple[str, dict[str, float]]:
     """The worker's name, and the numbers that carry no labels, by name without the common prefix."""
-    ours = [line for line in text.splitlines() if line.startswith(PREFIX)]
-    numbers: dict[str, float] = {}
+    ours = "\n".join(line for line in text.splitlines() if line.startswith(PREFIX))
     try:
-        for name, value, *_ in (line.split() for line in ours if "{" not in line):  # nearly all of them: the library's parser is slow
-            numbers[name.removeprefix(PREFIX)] = float(value)
-        labelled = "".join(f"{line}\n" for line in ours if "{" in line)
-        samples = [sample for family in text_string_to_metric_families(labelled) for sample in family.samples]
+        samples = [sample for family in text_string_to_metric_families(ours + "\n") for sample in family.samples]
     except ValueError as error:
         raise AnswerUnusable("its page is not in the text format of Prometheus") from error
     names = [sample.labels.get("worker", "") for sample in samples if sample.name == f"{PREFIX}info"]
-    return names[0] if names else "", numbers
+    return names[0] if names else "", {s.name.removeprefix(PREFIX): s.value for s in samples if not s.labels}
 
 
 def _count(numbers: Mapping[str, float], name: str) -> int:

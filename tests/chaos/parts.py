@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import redis
 from house import House, a_pool
 from live import ROOT, free_port, redis_binary, until
@@ -189,7 +190,7 @@ class ChaosHouse(House):
 
     def close(self) -> None:
         """End everything; what the daemon says of it last stays in the folder."""
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(httpx.HTTPError, OSError):  # it may be gone by now
             (self.folder / "status.json").write_text(json.dumps(self.status(), indent=1))
         self._over.set()
         for thread in self._threads:
