@@ -29,6 +29,7 @@ def test_a_load_starts_workers_that_leave_again(stack: Stack) -> None:
     stack.until(lambda: not stack.workers(), 60)
     actions = counted(stack, "autoscaler_actions_total")
     assert actions['action="start",outcome="done",pool="default"'] >= 2
+    assert actions['action="drain",outcome="done",pool="default"'] >= actions['action="start",outcome="done",pool="default"']
     assert actions['action="kill",outcome="done",pool="default"'] == 0
     assert replicas(stack, "drain") == replicas(stack, "start")
 

@@ -20,15 +20,26 @@ def test_packages_come_from_the_locks_with_hashes() -> None:
         assert "--no-deps" not in command or "--no-index" in command or "--no-build-isolation" in command
 
 
+def test_it_can_be_built_to_send_messages() -> None:
+    """The lock that docs/monitoring.md names is in the build, and only then asked for."""
+    assert for_messages() in COPIED
+    assert "ARG REQUIREMENTS=requirements.txt\n" in TEXT
+
+
 @pytest.mark.engine
 @pytest.mark.timeout(300)
-def test_it_can_be_built_to_send_messages(images: Host) -> None:
-    """With the lock that docs/monitoring.md names, and only then: Apprise brings a dozen packages along."""
-    (told,) = re.findall(r"--build-arg REQUIREMENTS=(\S+)", (ROOT / "docs" / "monitoring.md").read_text())
-    images.build("autoscaler-test/messages:1", ROOT / "Dockerfile", ROOT, PYTHON_IMAGE=IMAGES["PYTHON_IMAGE"], REQUIREMENTS=told)
+def test_the_image_for_messages_holds_apprise(images: Host) -> None:
+    """Built as docs/monitoring.md says."""
+    tag = "autoscaler-test/messages:1"
+    images.build(tag, ROOT / "Dockerfile", ROOT, PYTHON_IMAGE=IMAGES["PYTHON_IMAGE"], REQUIREMENTS=for_messages())
 
-    assert images.docker("run", "--rm", "--entrypoint", "python3", "autoscaler-test/messages:1", "-c", "import apprise; print(apprise)")
-    assert "ARG REQUIREMENTS=requirements.txt\n" in TEXT
+    assert images.docker("run", "--rm", "--entrypoint", "python3", tag, "-c", "import apprise; print(apprise)")
+
+
+def for_messages() -> str:
+    """The lock that docs/monitoring.md names."""
+    (told,) = re.findall(r"--build-arg REQUIREMENTS=(\S+)", (ROOT / "docs" / "monitoring.md").read_text())
+    return str(told)
 
 
 def test_it_needs_no_frontend_from_a_registry() -> None:
