@@ -50,6 +50,11 @@ class Replica:
         """Surely idle: nothing running, prefetched or scheduled, and somebody said so."""
         return self.running == 0 and self.reserved == 0 and self.scheduled == 0
 
+    @property
+    def is_busy(self) -> bool:
+        """Surely not idle: it is known to hold a task that runs, was prefetched, or is scheduled."""
+        return self.running is not None and self.running + self.reserved + self.scheduled > 0
+
 
 @lean
 @dataclass(frozen=True, slots=True)

@@ -215,6 +215,8 @@ class PoolMemory:
     """Names of living replicas that have been heard at least once."""
     idle: tuple[str, ...] = ()
     """Names of ready replicas that were surely idle in the last look."""
+    none_idle_since: Moment | None = None
+    """Since when fewer replicas would do and an idle one is waited for."""
     starting: tuple[str, ...] = ()
     """Names of replicas that were seen before they were first heard: their boot can be timed."""
     silent: tuple[tuple[str, Moment], ...] = ()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from autoscaler.model import Decision, Memory, Observation, Policies, PoolDecision, PoolMemory, PoolPolicy, PoolView, Step
 from autoscaler.model.spending import Account
-from autoscaler.policy import pace, rolling, rules, stabilization, steering, thrift
+from autoscaler.policy import idle_first, pace, rolling, rules, stabilization, steering, thrift
 from autoscaler.policy.allowance import accounts, purses
 from autoscaler.policy.budget import share
 from autoscaler.policy.census import Census, census
@@ -26,6 +26,7 @@ RULES: tuple[Callable[[Proposal], Step | None], ...] = (
     rules.blindness,
     stabilization.stabilization,
     thrift.thrift,
+    idle_first.idle_first,
     pace.max_step,
     rules.cooldown,
     steering.pause,

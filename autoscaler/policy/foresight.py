@@ -6,12 +6,15 @@ There is no second model: every answer is `propose` on a look that differs in on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from autoscaler.model import BrokerSight, Health, Known, Memory, Observation, OrderKind, Policies, PoolPolicy, QueueSight, lane_of
+from autoscaler.model import BrokerSight, Health, Known, Memory, Observation, OrderKind, Policies, PoolMemory, PoolPolicy, QueueSight, lane_of
 from autoscaler.policy.census import Census, depths
 from autoscaler.policy.decide import books_and_look, propose
+from autoscaler.policy.idle_first import is_held, patience_seconds
+from autoscaler.policy.rules import Proposal
 from autoscaler.policy.steering import told
 
 FARTHEST_SECONDS = 86400.0
@@ -98,8 +101,21 @@ class _Ahead:
     def desired(self, at: float) -> int:
         """The count that the rules ask for at this moment; searches come by the same moments again and again."""
         if at not in self._asked:
-            self._asked[at] = propose(self.policy, self._look, self._memory, at, self._interval).count
+            self._asked[at] = self._at(at).count
         return self._asked[at]
+
+    def _at(self, at: float) -> Proposal:
+        """What the rules say then. Where they wait for an idle replica from some moment on, they do not wait for ever (`idle_first`)."""
+        then = self._propose(at, self._memory)
+        if self._memory.none_idle_since is not None or not is_held(then.steps):
+            return then
+        begun = at - patience_seconds(then)
+        if begun <= self._look.seen.at or not is_held(self._propose(begun, self._memory).steps):
+            return then
+        return self._propose(at, replace(self._memory, none_idle_since=-math.inf))
+
+    def _propose(self, at: float, memory: PoolMemory) -> Proposal:
+        return propose(self.policy, self._look, memory, at, self._interval)
 
     def desired_with(self, seen: Observation) -> int:
         """The same now, for a look that has other queues, and nothing else."""

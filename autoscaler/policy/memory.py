@@ -32,6 +32,7 @@ from autoscaler.model.readings import known
 from autoscaler.policy.census import broker_of
 from autoscaler.policy.drains import followed, signalled
 from autoscaler.policy.failures import fell_with_engine, trouble_after
+from autoscaler.policy.idle_first import none_idle_since
 from autoscaler.policy.meter import meters
 from autoscaler.policy.names import serial_after
 from autoscaler.policy.pace import begun, changes_after
@@ -71,6 +72,7 @@ def _resumed(pool: PoolMemory) -> PoolMemory:
         needs=(),
         watched_since=None,
         pending=(),
+        none_idle_since=None,
         looked_at=None,
         depth=None,
         untouched_since=None,
@@ -104,6 +106,7 @@ def _pool(
         drains=_drains(old, view, listed, outcomes, now),
         ready=names.ready,
         idle=names.idle,
+        none_idle_since=none_idle_since(old.none_idle_since, decided.steps, now),
         starting=names.starting,
         silent=names.silent,
         ended=tuple([c.name for c in view.exited]) if view.exited else (),

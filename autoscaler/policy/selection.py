@@ -106,7 +106,7 @@ class Kind(IntEnum):
 def _kind(replica: Replica, memory: PoolMemory) -> Kind:
     if replica.running is None:
         return Kind.UNKNOWN
-    if replica.running + replica.reserved + replica.scheduled:
+    if replica.is_busy:
         return Kind.BUSY
     if replica.phase is Phase.STARTING:
         return Kind.NOT_READY

@@ -7,11 +7,12 @@ file. A stretch in which nothing changes is kept once, with its last moment (`Ru
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from autoscaler.model import Memory, Phase, PoolDecision, PoolMemory
+from autoscaler.model import Memory, Phase, PoolDecision, PoolMemory, Replica
 from autoscaler.report.gauges import backlog, busy
 
 LONGEST_RUN_SECONDS = 600.0
@@ -34,6 +35,8 @@ class Rare:
     """Replicas that hold ETA or countdown tasks."""
     reserved: int = 0
     """Tasks that workers have taken from the queue and not begun."""
+    spread: int = 0
+    """Ready replicas that hold tasks, beyond those that these tasks would fill."""
     up: int = 0
     """Starts that this decision began: a cooldown counts from here."""
     down: int = 0
@@ -150,6 +153,7 @@ def _rare(decided: PoolDecision, lanes: Sequence[PoolMemory], at: float) -> Rare
         leftover=view.leftover,
         scheduled=sum(1 for r in view.replicas if r.scheduled and r.phase is not Phase.DRAINING),
         reserved=sum(r.reserved for r in view.replicas),
+        spread=_spread(view.of(Phase.READY), view.busy),
         up=sum(1 for lane in lanes for _, ordered_at in lane.pending if ordered_at == at),
         down=sum(1 for lane in lanes for drain in lane.drains if drain.since == at),
         orders=len(view.orders),
@@ -159,6 +163,12 @@ def _rare(decided: PoolDecision, lanes: Sequence[PoolMemory], at: float) -> Rare
         backoff_until=max(kept.backoff_until, fault.until if fault else 0.0),
         wait=round(view.oldest_wait_seconds, 1),
     )
+
+
+def _spread(ready: Sequence[Replica], busy: int) -> int:
+    """Replicas with tasks that would be idle, were the others filled first."""
+    at_work = sum(1 for r in ready if r.running or r.reserved)
+    return max(0, at_work - math.ceil(busy / ready[0].slots)) if at_work else 0
 
 
 def values(tick: PoolTick) -> tuple[Any, ...]:

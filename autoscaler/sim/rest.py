@@ -93,5 +93,6 @@ def _time_matters(policy: PoolPolicy, decided: PoolDecision, kept: PoolMemory, n
     cooling = kept.last_down is not None and now - kept.last_down < policy.scale_down.cooldown_seconds
     stepping = decided.recommended < decided.current and bool(kept.changes) and now - kept.changes[-1][0] < policy.scale_down.period_seconds
     drain_ends = policy.kill_on_drain_timeout and bool(kept.drains)
+    patient = kept.none_idle_since is not None
     spare_ends = policy.spare > 0 and not decided.view.busy and kept.flow.arrival_rate > SLOW_RATE
-    return held_back or cooling or stepping or drain_ends or spare_ends
+    return held_back or patient or cooling or stepping or drain_ends or spare_ends

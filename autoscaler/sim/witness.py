@@ -6,6 +6,7 @@ work on them, counters that move as they moved. Which replica ran what is not kn
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -133,21 +134,27 @@ def _phases(tick: PoolTick) -> tuple[tuple[Phase, int], ...]:
 
 
 def _work(slots: int, tick: PoolTick) -> dict[tuple[Phase, int], tuple[int, int]]:
-    """(running, prefetched) of the replicas, filled one after the other: only the sums are known."""
+    """(running, prefetched) of the replicas: only the sums are known, and over how many replicas they were spread."""
     busy, running = tick.busy or 0, tick.running or 0
     on_ready = min(busy, running)
-    work: dict[tuple[Phase, int], tuple[int, int]] = {}
-    reserved, leaving = busy - on_ready, running - on_ready
-    for number in range(tick.ready):
-        runs = min(slots, on_ready)
-        holds = min(slots - runs, reserved)
-        work[Phase.READY, number] = (runs, holds)
-        on_ready, reserved = on_ready - runs, reserved - holds
+    at_work = min(tick.ready, busy, math.ceil(busy / slots) + tick.rare.spread)
+    runs, holds = _shares(on_ready, at_work), _shares(busy, at_work)
+    work = {(Phase.READY, number): (runs[number], holds[number] - runs[number]) for number in range(at_work)}
+    leaving = running - on_ready
     for number in range(tick.draining):
-        runs = min(slots, leaving)
-        work[Phase.DRAINING, number] = (runs, 0)
-        leaving -= runs
+        runs_on = min(slots, leaving)
+        work[Phase.DRAINING, number] = (runs_on, 0)
+        leaving -= runs_on
     return work
+
+
+def _shares(tasks: int, replicas: int) -> list[int]:
+    """So many tasks, dealt out to so many replicas in turn.
+
+    >>> _shares(5, 3)
+    [2, 2, 1]
+    """
+    return [tasks // replicas + (number < tasks % replicas) for number in range(replicas)]
 
 
 def _queues(policy: PoolPolicy, tick: PoolTick) -> dict[str, QueueSight]:

@@ -33,6 +33,13 @@ NEEDED_FOUR_LATELY = Memory(
         )
     }
 )
+SIX_SECONDS_EACH = Memory(
+    {
+        "mail": PoolMemory(
+            recommendations=((NOW - 60, 1),), needs=((NOW - 60, 1),), flow=Flow(at=NOW, busy_seconds=60.0, done=10.0), ready=FOUR_NAMES
+        )
+    }
+)
 
 
 def squeezed(text: str) -> str:
@@ -51,6 +58,7 @@ def told(look, memory: Memory) -> list[str]:
         pytest.param(seen(waiting={"mail": 9}, **fleet(3, 3, pool="mail")), Memory(), id="demand"),
         pytest.param(seen(waiting={"mail": 0}, **FOUR_IDLE), NEEDED_FOUR, id="stabilization"),
         pytest.param(seen(waiting={"mail": 0}, **FOUR_IDLE), NEEDED_FOUR_LATELY, id="expected"),
+        pytest.param(seen(waiting={"mail": 0}, **fleet(1, 1, pool="mail")), SIX_SECONDS_EACH, id="idle first"),
         pytest.param(
             replace(
                 seen(waiting={"mail": 0}, **FOUR_IDLE),

@@ -125,6 +125,7 @@ def a_memory(draw):
                 flow=draw(a_flow()),
                 pending=tuple((f"new{i}", NOW - draw(st.floats(0, 70))) for i in range(draw(st.integers(0, 2)))),
                 silent=tuple((f"w{i}", NOW - draw(st.floats(0, 30))) for i in draw(st.sets(st.integers(0, 12), max_size=2))),
+                none_idle_since=draw(st.none() | st.floats(NOW - 100, NOW)),
                 failures=failures,
                 backoff_until=draw(st.sampled_from([NOW - 5, NOW + 30])) if failures else 0.0,
             )

@@ -265,6 +265,7 @@ def test_foresight_of_a_pool_at_rest():
     assert "up at 1 waiting" == told.words()
 
 
+EIGHT_SECONDS_EACH = Flow(at=NOW, busy_seconds=80.0, done=10.0)
 UNDER_WAY = [
     pytest.param(
         a_policy(scale_down=Damping(stabilization_seconds=60.0)),
@@ -286,6 +287,20 @@ UNDER_WAY = [
         seen(waiting=9),
         (1, 15.0),
         id="the backoff ends",
+    ),
+    pytest.param(
+        a_policy(slots=2, scale_down=Damping(stabilization_seconds=60.0)),
+        PoolMemory(recommendations=((NOW - 20, 3), (NOW, 1)), flow=EIGHT_SECONDS_EACH),
+        seen(waiting=0, **fleet(1, 1)),
+        (1, 50.0),
+        id="the window ends, and nobody is idle",
+    ),
+    pytest.param(
+        a_policy(slots=2),
+        PoolMemory(recommendations=((NOW - 20, 1),), flow=EIGHT_SECONDS_EACH, none_idle_since=NOW - 1),
+        seen(waiting=0, **fleet(1, 1)),
+        (1, 4.0),
+        id="nobody has become idle",
     ),
 ]
 

@@ -71,6 +71,16 @@ def test_a_journal_on_disk_decides_the_same(tmp_path: Path):
     assert any(answer.differs for answer in asked(replace(policy, sizing=Thresholds()), looks))
 
 
+def test_it_matters_who_was_idle():
+    """Tasks dealt out to all workers in turn leave none idle, and the tick says so."""
+    policy = a_pool(slots=2, scale_down=Damping(stabilization_seconds=6.0))
+    looks = looks_of(life(policy, trace_of(BUSY)))
+    packed = tuple(replace(look, pools={"p": replace(t := look.pools["p"], rare=replace(t.rare, spread=0))}) for look in looks)
+
+    assert not any(answer.differs for answer in asked(policy, looks))
+    assert any(answer.differs for answer in asked(policy, packed))
+
+
 @pytest.mark.parametrize("lost", ["boot_seconds", "rare", "running"])
 def test_the_identity_needs_all_that_is_kept(lost):
     """Each of these changes some decision, so none of them may be left out of a tick."""
