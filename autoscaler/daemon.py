@@ -25,6 +25,7 @@ from autoscaler.model import Memory, Record
 from autoscaler.model.moment import shifted
 from autoscaler.policy.looks import pauses, tick_seconds
 from autoscaler.policy.memory import resume
+from autoscaler.pulse import Pulse
 from autoscaler.report.journal import Journal
 from autoscaler.report.log import LogReporter, configure_logging
 from autoscaler.report.metrics import Metrics
@@ -35,10 +36,6 @@ from autoscaler.sources.flower_tasks import RunningTasks
 from autoscaler.standby import Standby
 from autoscaler.web.app import Doors, build_app
 from autoscaler.web.server import Server
-
-BUGS_IN_A_ROW_MAX = 10
-"""After so many ticks that failed by a bug of ours the process ends, so that its supervisor starts it afresh."""
-
 
 SEEN_BY = ("flower", "brokers", "depth_from", "interval")
 """Parts of the settings that the eyes are built from."""
@@ -57,9 +54,7 @@ class Daemon:
         self._config_loaded_at = self._started_at
         self._problems: tuple[str, ...] = ()
         self._needs_restart: tuple[str, ...] = ()
-        self._bugs: tuple[str, ...] = ()
-        self._bugs_in_a_row = 0
-        self._last_tick = time.monotonic()
+        self._pulse = Pulse()
         self._pause = self.settings.interval
         self._record: Record | None = None
         self._policies = self.settings.policies(self._started_at)
@@ -79,7 +74,8 @@ class Daemon:
         lock = Standby(self.settings, self.snapshot, self.clock).lock(state) if standby else StateLock(state)
         if lock is None:
             return False
-        self._lock, self._last_tick = lock, time.monotonic()
+        self._lock = lock
+        self._pulse.rest()
         self.clock.jumped()  # whoever was in charge until now has followed a clock that was set
         self._take_charge(self.settings, state)
         return True
@@ -158,45 +154,32 @@ class Daemon:
         while True:
             began = time.monotonic()
             self._one_tick()
-            if self._bugs_in_a_row >= BUGS_IN_A_ROW_MAX:
-                self._log.critical("giving up after too many failed ticks: workers are left as they are", bugs=self._bugs)
-                return 1
-            if once:
-                return 1 if self._bugs_in_a_row else 0
-            self._pause = self.settings.interval if self._bugs else tick_seconds(self.snapshot.policies, self._record)
+            failed = bool(self._pulse.bugs)
+            if once or self._pulse.is_lost():
+                return 1 if failed else 0
+            self._pause = self.settings.interval if failed else tick_seconds(self.snapshot.policies, self._record)
             if not self.clock.wait(began + self._pause):
                 return 0
 
     def _one_tick(self) -> None:
         began = time.monotonic()
-        try:
-            self._take_up(self._file.refresh())
-            self._follow_clock(self.clock.jumped())
-            now = self.clock.now()
-            policies = self.settings.policies(now)
-            self._eyes.rest(pauses(policies, self._memory, self._record, self._desk.standing, now))
-            record, memory = tick(policies, self._memory, EyesWithOrders(self._eyes, self._desk), self._hands, now)
-            self._record, self._memory, self._policies = record, memory, policies
-            self._bugs, self._bugs_in_a_row = (), 0
-        except Exception as bug:  # a bug of ours must not stop the loop: acting stops for this tick, the workers stay
-            self._bugs_in_a_row += 1
-            self._bugs = (f"{type(bug).__name__}: {bug}",)
-            self._log.exception("this tick failed by a bug; nothing was changed", in_a_row=self._bugs_in_a_row)
-            return
-        finally:
-            self._last_tick = time.monotonic()
-        seconds = self._last_tick - began
+        done = self._pulse.beat(self._follow_and_tick)
+        seconds = time.monotonic() - began
         self.snapshot = self._snapshot(seconds)
-        self._metrics.observe_tick(seconds)
-        for report in self._reporters:
-            self._guarded(report, record, memory)
+        if done:
+            self._metrics.observe_tick(seconds)
+            self._pulse.tell(self._reporters, *done)
 
-    def _guarded(self, report: Reporter, record: Record, memory: Memory) -> None:
-        """Telling must never stop the loop."""
-        try:
-            report(record, memory)
-        except Exception:
-            self._log.exception("a report failed", report=type(report).__name__)
+    def _follow_and_tick(self) -> tuple[Record, Memory]:
+        """A tick under the settings and by the clock as they are now; nothing is kept of one that fails."""
+        self._take_up(self._file.refresh())
+        self._follow_clock(self.clock.jumped())
+        now = self.clock.now()
+        policies = self.settings.policies(now)
+        self._eyes.rest(pauses(policies, self._memory, self._record, self._desk.standing, now))
+        record, memory = tick(policies, self._memory, EyesWithOrders(self._eyes, self._desk), self._hands, now)
+        self._record, self._memory, self._policies = record, memory, policies
+        return record, memory
 
     def _take_up(self, change: Change) -> None:
         """Put an edited configuration in force, whole, or say once why it was refused."""
@@ -265,14 +248,12 @@ class Daemon:
             active_broker=self._active_broker(),
             metrics_targets=metrics_targets(self._record),
             journal_errors=self._journal.errors if self._record else 0,
-            act_errors=self._bugs,
+            bugs=self._pulse.bugs,
         )
 
     def alive(self) -> tuple[bool, str]:
         """Whether the loop still ticks; never depends on Flower, the broker or the engine."""
-        late = time.monotonic() - self._last_tick
-        limit = self._pause + 2 * self.settings.interval + 10.0
-        return late <= limit, f"the last tick ended {late:.1f} s ago" + ("" if late <= limit else f", more than {limit:.0f} s")
+        return self._pulse.alive(self._pause + 2 * self.settings.interval + 10.0)
 
     # ------------------------------------------------------------ shutdown
 

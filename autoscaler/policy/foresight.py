@@ -10,7 +10,19 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from autoscaler.model import BrokerSight, Health, Known, Memory, Observation, OrderKind, Policies, PoolMemory, PoolPolicy, QueueSight, lane_of
+from autoscaler.model import (
+    BrokerSight,
+    Health,
+    Known,
+    Memory,
+    Observation,
+    OrderKind,
+    Policies,
+    PoolMemory,
+    PoolPolicy,
+    QueueSight,
+    lane_of,
+)
 from autoscaler.policy.census import Census, depths
 from autoscaler.policy.decide import books_and_look, propose
 from autoscaler.policy.idle_first import is_held, patience_seconds

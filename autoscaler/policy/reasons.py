@@ -66,7 +66,7 @@ MEANING: dict[Reason, str] = {
     Reason.WOKEN: "A producer said that it has sent work, and the queue could not be looked at since.",
     Reason.SCALE_UP_STABILIZED: "The need is too recent: `scale_up.stabilization` waits for the lowest need of its window.",
     Reason.SCALE_DOWN_STABILIZED: "The highest need within `scale_down.stabilization` still counts.",
-    Reason.NONE_IDLE: "Fewer replicas would do, but none of the others is idle: one is waited for, half as long as a task takes, one window at most.",
+    Reason.NONE_IDLE: "Fewer would do, but no other replica is idle: one is waited for, half as long as a task takes, one window at most.",
     Reason.SCALE_UP_LIMIT: "`scale_up.max_step` allows no more replicas in one decision, or within its `period`.",
     Reason.SCALE_DOWN_LIMIT: "`scale_down.max_step` allows no fewer replicas in one decision, or within its `period`.",
     Reason.COOLING_DOWN: "The last change in this direction is younger than its `cooldown`.",

@@ -43,5 +43,5 @@ class Snapshot:
     metrics_targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """pool -> `host:port` of its workers' own pages, for Prometheus service discovery."""
     journal_errors: int = 0
-    act_errors: tuple[str, ...] = ()
-    """Bugs and refusals of the last ticks, in words."""
+    bugs: tuple[str, ...] = ()
+    """What went wrong in the last tick by a bug of ours, in words."""

@@ -145,7 +145,7 @@ def trouble(snapshot: Snapshot, now: float) -> Iterator[str]:
     yield from _unplaced(snapshot)
     if snapshot.journal_errors:
         yield f"the journal lost {snapshot.journal_errors} records since the start: look at the room and rights of the state folder"
-    yield from snapshot.act_errors
+    yield from snapshot.bugs
 
 
 def _budgets(snapshot: Snapshot, now: float) -> Iterator[str]:

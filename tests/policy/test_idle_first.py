@@ -14,8 +14,8 @@ PAIRS = a_policy(slots=2)
 def eight_seconds_each(since: float | None = None, runtime: float = 8.0) -> Memory:
     """Tasks take so long, an idle replica has been waited for since then, and no window holds anything back."""
     flow = Flow(at=NOW, busy_seconds=10 * runtime, done=10.0)
-    names = tuple(f"p{i}" for i in range(9))
-    return Memory({"p": PoolMemory(recommendations=((NOW - 3600, 0),), needs=((NOW - 3600, 0),), flow=flow, ready=names, none_idle_since=since)})
+    long_ago, names = ((NOW - 3600, 0),), tuple(f"p{i}" for i in range(9))
+    return Memory({"p": PoolMemory(long_ago, long_ago, flow=flow, ready=names, none_idle_since=since)})
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ BACKOFF = Memory({"browser": PoolMemory(failures=3, backoff_until=NOW + 40)})
         pytest.param(a_snapshot(STRANGERS), "workers of instance 'a' belong to pools that are not in this", id="strangers"),
         pytest.param(a_snapshot(a_record(), policies=HASTY), "browser: target_wait 5s cannot be kept from zero: a start and", id="hasty"),
         pytest.param(a_snapshot(a_record(), journal_errors=3), "the journal lost 3 records", id="journal"),
-        pytest.param(a_snapshot(a_record(), act_errors=("ValueError: a bug",)), "ValueError: a bug", id="bug"),
+        pytest.param(a_snapshot(a_record(), bugs=("ValueError: a bug",)), "ValueError: a bug", id="bug"),
     ],
 )
 def test_trouble_is_told_in_words(snapshot: Snapshot, words: str) -> None:
