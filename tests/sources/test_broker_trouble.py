@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 from live import free_port
+from neighbours import Talk, a_server
 
 from autoscaler.config.models import BrokerSettings
 from autoscaler.errors import AnswerUnusable, SightError, SourceUnreachable
@@ -17,26 +16,6 @@ from autoscaler.sources.broker import BrokerSource
 from autoscaler.sources.sight import Sight, Wanted
 
 WANTED = Wanted(now=1000.0, queues=("celery", "video"))
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def a_server(talk: Talk) -> AsyncIterator[int]:
-    """A server on a loopback port that treats every connection like this."""
-
-    async def quietly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await talk(reader, writer)
-        except (ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(quietly, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
 
 
 def answers(*replies: bytes) -> Talk:

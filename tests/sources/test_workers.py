@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from live import Workers, free_port, until
+from neighbours import Talk, a_server
 
 from autoscaler.model import Container, ContainerState
 from autoscaler.sources import workers as pages
 from autoscaler.sources.sight import Sight, Voice, Wanted
 from autoscaler.sources.workers import WorkerPages
 
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 NUMBERS = {
     "ready": 1,
     "draining": 0,
@@ -60,22 +60,10 @@ async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 @asynccontextmanager
-async def a_server(talk: Talk) -> AsyncIterator[str]:
+async def a_host(talk: Talk) -> AsyncIterator[str]:
     """`host:port` of a server that treats every connection like this."""
-
-    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await talk(reader, writer)
-        except (ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(once, "127.0.0.1", 0)
-    try:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
+    async with a_server(talk) as port:
+        yield f"127.0.0.1:{port}"
 
 
 @asynccontextmanager
@@ -92,7 +80,7 @@ def look(talk: Talk, timeout_seconds: float = 5.0) -> Sight:
     """One look at one container, w1, whose page behaves like this."""
 
     async def once() -> Sight:
-        async with a_server(talk) as place, a_source(timeout_seconds) as source:
+        async with a_host(talk) as place, a_source(timeout_seconds) as source:
             return await source.look(Wanted(now=1000.0, queues=("video",), containers=(a_container("w1", place),)))
 
     return asyncio.run(once())
@@ -158,7 +146,7 @@ def test_an_address_that_is_gone_holds_nobody_up() -> None:
     async def once() -> tuple[Sight, float]:
         with socket.create_server(("127.0.0.1", 0), backlog=0) as gone, socket.create_connection(gone.getsockname()):
             place = f"127.0.0.1:{gone.getsockname()[1]}"  # its queue is full now, so the kernel drops what comes
-            async with a_source() as source, a_server(serves(a_page("celery@w2"))) as alive:
+            async with a_source() as source, a_host(serves(a_page("celery@w2"))) as alive:
                 began = time.monotonic()
                 sight = await source.look(Wanted(1000.0, (), (a_container("w1", place), a_container("w2", alive))))
                 return sight, time.monotonic() - began
@@ -175,7 +163,7 @@ def test_one_silent_page_does_not_spoil_the_others() -> None:
     """Pages are asked side by side."""
 
     async def both() -> tuple[Sight, float]:
-        async with a_server(silence) as dumb, a_server(serves(a_page("celery@w2"))) as good, a_source(1.0) as source:
+        async with a_host(silence) as dumb, a_host(serves(a_page("celery@w2"))) as good, a_source(1.0) as source:
             begun = time.monotonic()
             containers = (a_container("w1", dumb), a_container("w2", good), a_container("w3", f"127.0.0.1:{free_port()}"))
             return await source.look(Wanted(now=1000.0, queues=(), containers=containers)), time.monotonic() - begun
@@ -202,7 +190,7 @@ def test_asks_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "PAGES_PER_LOOK", 2)
 
     async def turns() -> list[list[str]]:
-        async with a_server(serves("")) as place, a_source() as source:
+        async with a_host(serves("")) as place, a_source() as source:
             fleet = [a_container(name, place) for name in ("w1", "w2", "w3")]
             asked = [await source.look(Wanted(now=1000.0 + n, queues=(), containers=tuple(fleet))) for n in range(2)]
             fleet = [*fleet[1:], a_container("w4", place)]
