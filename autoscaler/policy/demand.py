@@ -18,6 +18,8 @@ from autoscaler.policy.reasons import Reason
 
 LEAST_NEW_SLOTS = 0.5
 """A smaller want of slots waits until it is due, or until a present slot has taken the task."""
+DEVIATIONS = 4.0
+"""How many standard deviations fewer tasks than on average are relied upon where a deadline is near."""
 SLOW_RATE = 0.001
 """Tasks per second below which a pool counts as asleep: spare replicas are kept only above it."""
 
@@ -40,6 +42,8 @@ class Load:
     """Until the next look."""
     others: int = 0
     """Tasks that wait, too, and that workers of others take."""
+    starting: tuple[float, ...] = ()
+    """Seconds until each starting replica is expected to be ready."""
     nobody_ready: bool = False
     """Whether no replica has come so far, so that nobody knows yet whether tasks are counted at all."""
 
@@ -89,8 +93,15 @@ def load(view: PoolView, lead_seconds: float = 0.0, interval_seconds: float = 0.
         lead_seconds,
         interval_seconds,
         others,
+        _ready_in(view, lead_seconds - interval_seconds) if view.waiting else (),
         not view.flow.is_measured and all(r.phase is Phase.STARTING for r in view.replicas),
     )
+
+
+def _ready_in(view: PoolView, boot_seconds: float) -> tuple[float, ...]:
+    """Seconds until each starting replica is expected to be ready; no time is known before the first look with counters."""
+    now = view.flow.at
+    return () if now is None else tuple([max(0.0, r.since + boot_seconds - now) for r in view.of(Phase.STARTING)])
 
 
 def demand(policy: PoolPolicy, view: PoolView, lead_seconds: float = 0.0, interval_seconds: float = 0.0) -> Step:
@@ -151,8 +162,9 @@ def by_target_wait(work: Load, policy: PoolPolicy) -> Need:
     Tasks wait in line. The `k`-th beyond the free slots, with `left` seconds to its deadline, is started in time by the present
     slots if `k <= slots * left / m`, where `m` is the mean runtime: they free a slot every `m / slots` seconds. A new slot helps
     from `lead` on, and then frees itself every `m` seconds: it starts `1 + (left - lead) / m` tasks in time. With `left < lead`
-    nothing new comes in time but one slot of its own. Less than half a slot is not worth a replica yet, as long as the next look
-    comes early enough: one may become free before.
+    it is too late for an average: each task gets a slot of its own that the present ones do not start almost for certain
+    (`_surely_started`). Less than half a slot is not worth a replica yet, as long as the next look comes early enough: one may
+    become free before.
 
     Worked example: 20 tasks wait beyond the free slots, of which all have 7 s left; 4 slots, tasks of 2 s, lead 4 s.
     The present slots start 4 * 7 / 2 = 14 in time; the other 6 take 6 / (1 + 3 / 2) = 2.4 new slots, so 6.4 are wanted.
@@ -207,10 +219,23 @@ def _groups(work: Load) -> list[tuple[int, float]]:
 def _new_slots(work: Load, group: tuple[int, float], target: float, runtime: float) -> float:
     place, left = group[0], target - group[1]
     if left < work.lead_seconds:
-        return float(place)
+        return max(0.0, place - _surely_started(work, left, runtime))
     new = (place - work.slots * left / runtime) / (1 + (left - work.lead_seconds) / runtime)
     can_wait = work.replicas > 0 and left >= work.lead_seconds + work.interval_seconds
     return 0.0 if can_wait and new < LEAST_NEW_SLOTS else new
+
+
+def _surely_started(work: Load, seconds: float, runtime: float) -> float:
+    """Tasks that the present slots start within this time almost for certain: four standard deviations fewer than on average.
+
+    Slots become free `slots * seconds / m` times, those of a starting replica only once it is ready. A Poisson count varies by its
+    root: where 16 are expected none is certain, where 100 are expected 60 are.
+    """
+    each = work.slots / max(1, work.replicas)
+    ready = work.slots - each * len(work.starting)
+    slot_seconds = ready * seconds + each * sum(max(0.0, seconds - until) for until in work.starting)
+    expected = max(0.0, slot_seconds / runtime)
+    return max(0.0, expected - DEVIATIONS * math.sqrt(expected))
 
 
 def by_backlog(work: Load, policy: PoolPolicy) -> Need:

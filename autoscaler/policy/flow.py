@@ -35,6 +35,7 @@ def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float, 
     if old.at is None and not counters:
         return old
     seconds = max(0.0, now - old.at) if old.at is not None else 0.0
+    ran = max(0, running - begun + ended)  # at the look before: what has begun since counts from now on, it did not run all the time
     started, fading = old.started + begun, math.exp(-seconds / RUNTIME_MEMORY_SECONDS)
     arrived = max(started + waiting, old.arrivals[-1][1] if old.arrivals else 0)
     return Flow(  # in the order of its fields: by name it takes three times as long
@@ -42,7 +43,7 @@ def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float, 
         counters,
         started,
         old.finished + ended,
-        old.busy_seconds * fading + running * seconds,
+        old.busy_seconds * fading + ran * seconds,
         old.done * fading + ended,
         _waiting_looks(old.arrivals, started, waiting, arrived, now) if waiting else ((now, arrived),),
         _rate(old, arrived, seconds),

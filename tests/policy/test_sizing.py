@@ -35,7 +35,7 @@ def a_replica(name: str, running: int, started: int, finished: int, slots: int =
 
 @dataclass
 class Naive:
-    """The policy as `facts` state it, written down a second time: everything is kept, nothing is clever."""
+    """The policy written down a second time: everything is kept, nothing is clever."""
 
     target: float
     slots: int
@@ -45,14 +45,15 @@ class Naive:
     busy_seconds: float = 0.0
     done: float = 0.0
     finished: int = 0
+    ran: int = 0
 
     def wanted(self, now: float, waiting: int, running: int, replicas: int, started: int, finished: int) -> float:
         """Slots wanted at this look."""
         seconds = now - self.looks[-1][0] if self.looks else 0.0
         fade = math.exp(-seconds / 300.0)
-        self.busy_seconds = self.busy_seconds * fade + running * seconds
+        self.busy_seconds = self.busy_seconds * fade + self.ran * seconds
         self.done = self.done * fade + (finished - self.finished if self.looks else 0)
-        self.finished = finished
+        self.finished, self.ran = finished, running
         self.looks.append((now, started + waiting))
         slots, free = replicas * self.slots, max(0, replicas * self.slots - running)
         if waiting > free and self.done <= 1e-6 and self.target >= 2 * self.lead:
@@ -64,7 +65,9 @@ class Naive:
         for (before, _), (_, arrived) in zip(self.looks, self.looks[1:], strict=False):
             place, left = arrived - started - free, self.target - (now - before)
             if arrived > started and place > 0:
-                some = place if left < self.lead else (place - slots * left / runtime) / (1 + (left - self.lead) / runtime)
+                on_average = max(0.0, slots * left / runtime)
+                due = max(0.0, place - max(0.0, on_average - 4 * math.sqrt(on_average)))
+                some = due if left < self.lead else (place - slots * left / runtime) / (1 + (left - self.lead) / runtime)
                 later = replicas and left >= self.lead + self.interval
                 new = max(new, 0.0 if later and some < 0.5 else some)
         return min(running + waiting, slots + max(0.0, new))
@@ -194,6 +197,34 @@ def test_long_tasks_cannot_hide():
     flow = measure(flow, (a_replica("a", 1, 2, 1),), 0, NOW + 61)
 
     assert flow.mean_runtime_seconds > 50 * short
+
+
+def test_what_has_just_begun_has_not_run_yet():
+    """Seventy workers come up at once: their tasks count from this look on, else each would look as if it had run since the last."""
+    flow = measure(Flow(), (a_replica("a", 1, 1, 0),), 70, NOW)
+    flow = measure(flow, (a_replica("a", 1, 2, 1),), 70, NOW + 1)
+    many = tuple(a_replica(f"w{number}", 1, 1, 0) for number in range(70))
+    flow = measure(flow, (a_replica("a", 1, 3, 2), *many), 0, NOW + 2)
+
+    assert flow.mean_runtime_seconds == pytest.approx(1.0, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("slots", "starting", "runtime", "wanted"),
+    [
+        pytest.param(25, (), 0.75, 25 + 60 - 60, id="100 on average, 60 almost for certain"),
+        pytest.param(4, (), 0.75, 4 + 60, id="16 on average, none for certain"),
+        pytest.param(25, (), 3.0, 25 + 60 - 5, id="long tasks"),
+        pytest.param(60, (2.0,) * 50, 0.6, 60 + 60 - 93, id="starting ones count from when they are ready"),
+        pytest.param(60, (9.0,) * 60, 0.6, 60 + 60, id="and not before"),
+    ],
+)
+def test_near_a_deadline_only_what_is_almost_certain_counts(slots, starting, runtime, wanted):
+    """Sixty tasks with three seconds left, no new worker comes in time: a slot for each that the present ones may not get to."""
+    flow = Flow(at=NOW, busy_seconds=100 * runtime, done=100.0, arrivals=((NOW - 7.0, 0), (NOW, 60)))
+    work = Load(60, slots, slots, slots, slots, 7.0, flow, lead_seconds=4.0, interval_seconds=1.0, starting=starting)
+
+    assert by_target_wait(work, a_policy(sizing=TEN_SECONDS)).slots == pytest.approx(max(wanted, slots), abs=0.5)
 
 
 def test_tasks_too_short_to_be_seen_running():
