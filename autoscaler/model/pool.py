@@ -72,7 +72,7 @@ class Flow:
     started: int = 0
     finished: int = 0
     busy_seconds: float = 0.0
-    """Running slot-seconds, forgotten over five minutes."""
+    """Running slot-seconds, forgotten over five minutes, but for a rest of what is known of them."""
     done: float = 0.0
     """Finished tasks, forgotten likewise."""
     arrivals: tuple[tuple[Moment, int], ...] = ()

@@ -14,6 +14,8 @@ from autoscaler.policy.fewer import NO_ACCOUNT, Account
 
 RUNTIME_MEMORY_SECONDS = 300.0
 """Over which the mean runtime is forgotten."""
+KEPT_TASKS = 0.01
+"""So much of what was known of the runtime is never forgotten: it outlasts a quiet night, and the first task that ends outweighs it."""
 RATE_MEMORY_SECONDS = 60.0
 """Over which the arrival rate is forgotten."""
 LOOKS_MAX = 4096
@@ -36,7 +38,7 @@ def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float, 
         return old
     seconds = max(0.0, now - old.at) if old.at is not None else 0.0
     ran = max(0, running - begun + ended)  # at the look before: what has begun since counts from now on, it did not run all the time
-    started, fading = old.started + begun, math.exp(-seconds / RUNTIME_MEMORY_SECONDS)
+    started, fading = old.started + begun, _fading(old.done, math.exp(-seconds / RUNTIME_MEMORY_SECONDS))
     arrived = max(started + waiting, old.arrivals[-1][1] if old.arrivals else 0)
     return Flow(  # in the order of its fields: by name it takes three times as long
         now,
@@ -49,6 +51,11 @@ def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float, 
         _rate(old, arrived, seconds),
         account.after(old.would_wait, serving(replicas), seconds) if account.may_wait_seconds else (),
     )
+
+
+def _fading(done: float, fading: float) -> float:
+    """What is left of the work that is remembered, where time alone would leave this share of it."""
+    return fading if done * fading > KEPT_TASKS else min(1.0, KEPT_TASKS / done) if done > 0.0 else 1.0
 
 
 def serving(replicas: Iterable[Replica]) -> int:
@@ -109,8 +116,8 @@ def unchanged(old: Flow, replicas: tuple[Replica, ...], looks: Iterable[float], 
         if seconds != before:
             fading, slowing = math.exp(-seconds / RUNTIME_MEMORY_SECONDS), 1 - math.exp(-seconds / RATE_MEMORY_SECONDS)
             before = seconds
-        busy_seconds = busy_seconds * fading + busy * seconds
-        done *= fading
+        left = _fading(done, fading)
+        busy_seconds, done = busy_seconds * left + busy * seconds, done * left
         rate += (0.0 - rate) * slowing
         if not settled:  # what a look leaves as it is, more of the same leave as it is
             then = account.after(behind, in_use, seconds)

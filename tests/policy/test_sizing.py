@@ -50,7 +50,8 @@ class Naive:
     def wanted(self, now: float, waiting: int, running: int, replicas: int, started: int, finished: int) -> float:
         """Slots wanted at this look."""
         seconds = now - self.looks[-1][0] if self.looks else 0.0
-        fade = math.exp(-seconds / 300.0)
+        fade = math.exp(-seconds / 300.0) if self.done else 1.0  # nothing is forgotten before the first has ended
+        fade = max(fade, min(1.0, 0.01 / max(self.done, 1e-9)))
         self.busy_seconds = self.busy_seconds * fade + self.ran * seconds
         self.done = self.done * fade + (finished - self.finished if self.looks else 0)
         self.finished, self.ran = finished, running
@@ -197,6 +198,21 @@ def test_long_tasks_cannot_hide():
     flow = measure(flow, (a_replica("a", 1, 2, 1),), 0, NOW + 61)
 
     assert flow.mean_runtime_seconds > 50 * short
+
+
+def test_a_quiet_night_does_not_forget_how_long_tasks_take():
+    """Ten hours later the first burst is met with what was known; one task that ends then counts for a hundred of yesterday's."""
+    flow = measure(Flow(), (a_replica("a", 1, 1, 0),), 0, NOW)
+    for second in range(1, 41):
+        flow = measure(flow, (a_replica("a", 1, 1 + second // 4, second // 4),), 0, NOW + second)
+    known, morning = flow.mean_runtime_seconds, NOW + 36_000
+    flow = measure(flow, (a_replica("a", 0, 11, 11),), 0, NOW + 44)
+    flow = unchanged(flow, (a_replica("a", 0, 11, 11),), [NOW + 46.0, NOW + 9_000.0, morning])
+
+    assert flow.mean_runtime_seconds == pytest.approx(known, rel=0.1) == pytest.approx(4.0, rel=0.1)
+    flow = measure(flow, (a_replica("a", 1, 12, 11),), 0, morning + 1)
+    flow = measure(flow, (a_replica("a", 0, 12, 12),), 0, morning + 61)
+    assert flow.mean_runtime_seconds == pytest.approx(60.0, rel=0.1)
 
 
 def test_what_has_just_begun_has_not_run_yet():
