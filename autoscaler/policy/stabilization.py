@@ -25,14 +25,16 @@ def stabilization(p: Proposal) -> Step | None:
     """Down only to the highest need, up only to the lowest recommendation of the window.
 
     The first look at a pool counts its current size as a need, so a restart never shrinks anything at once; and where there is
-    a window at all no single look takes a replica away, the one before must have recommended it as well.
+    a window at all no single look takes a replica away, the one before must have recommended it as well: unless looks are further
+    apart than a restart, for then another one costs more to wait for than it could save.
     """
     if p.count < p.current:
         seconds = window_seconds(p.policy, p.memory)
         most = most_needed(p, seconds)
         spared, why = min(_spared(p, seconds), default=(most, ""))
         kept = min(most, spared)
-        before = [count for at, count in p.memory.recommendations[-1:] if at > p.now - seconds]
+        lately = p.now - min(seconds, _restart_seconds(p.memory))
+        before = [count for at, count in p.memory.recommendations[-1:] if at > lately]
         keep = min(p.current, max(kept, *before, 0))
         if keep <= p.count:
             return None

@@ -37,6 +37,14 @@ def test_a_need_in_the_window_keeps_what_it_needed():
     assert made.desired == 2
 
 
+@pytest.mark.parametrize(("seconds", "left"), [(2.0, 3), (3.9, 3), (4.0, 0), (5.0, 0)])
+def test_the_look_before_must_agree_if_it_is_not_long_ago(seconds, left):
+    """Three replicas that nobody needs any more; a restart takes 3 + 1 s, and the look before still asked for all of them."""
+    kept = PoolMemory(recommendations=((NOW - seconds, 3),), needs=((NOW - 60, 0),), ready=("p0", "p1", "p2"))
+
+    assert left == decided(a_policy(), IDLE3, Memory({"p": kept})).desired
+
+
 def test_up_waits_for_its_window():
     """`scale_up.stabilization` goes up only to the lowest need of its window."""
     policy = a_policy(scale_up=Damping(stabilization_seconds=30.0))
