@@ -42,6 +42,8 @@ class Load:
     """Until the next look."""
     others: int = 0
     """Tasks that wait, too, and that workers of others take."""
+    lost: int = 0
+    """Slots of lost replicas, which nobody relies on."""
     starting: tuple[float, ...] = ()
     """Seconds until each starting replica is expected to be ready."""
     nobody_ready: bool = False
@@ -93,6 +95,7 @@ def load(view: PoolView, lead_seconds: float = 0.0, interval_seconds: float = 0.
         lead_seconds,
         interval_seconds,
         others,
+        view.lost,
         _ready_in(view, lead_seconds - interval_seconds) if view.waiting else (),
         not view.flow.is_measured and all(r.phase is Phase.STARTING for r in view.replicas),
     )
@@ -228,11 +231,11 @@ def _new_slots(work: Load, group: tuple[int, float], target: float, runtime: flo
 def _surely_started(work: Load, seconds: float, runtime: float) -> float:
     """Tasks that the present slots start within this time almost for certain: four standard deviations fewer than on average.
 
-    Slots become free `slots * seconds / m` times, those of a starting replica only once it is ready. A Poisson count varies by its
-    root: where 16 are expected none is certain, where 100 are expected 60 are.
+    Slots become free `slots * seconds / m` times, those of a starting replica only once it is ready, those of a lost one never. A
+    Poisson count varies by its root: where 16 are expected none is certain, where 100 are expected 60 are.
     """
     each = work.slots / max(1, work.replicas)
-    ready = work.slots - each * len(work.starting)
+    ready = work.slots - work.lost - each * len(work.starting)
     slot_seconds = ready * seconds + each * sum(max(0.0, seconds - until) for until in work.starting)
     expected = max(0.0, slot_seconds / runtime)
     return max(0.0, expected - DEVIATIONS * math.sqrt(expected))

@@ -235,12 +235,14 @@ def test_what_has_just_begun_has_not_run_yet():
         pytest.param(60, (9.0,) * 60, 0.6, 60 + 60, id="and not before"),
     ],
 )
-def test_near_a_deadline_only_what_is_almost_certain_counts(slots, starting, runtime, wanted):
+@pytest.mark.parametrize("lost", [0, 5])
+def test_near_a_deadline_only_what_is_almost_certain_counts(slots, starting, runtime, wanted, lost):
     """Sixty tasks with three seconds left, no new worker comes in time: a slot for each that the present ones may not get to."""
     flow = Flow(at=NOW, busy_seconds=100 * runtime, done=100.0, arrivals=((NOW - 7.0, 0), (NOW, 60)))
-    work = Load(60, slots, slots, slots, slots, 7.0, flow, lead_seconds=4.0, interval_seconds=1.0, starting=starting)
+    there = slots + lost
+    work = Load(60, there, there, there, there, 7.0, flow, lead_seconds=4.0, interval_seconds=1.0, lost=lost, starting=starting)
 
-    assert by_target_wait(work, a_policy(sizing=TEN_SECONDS)).slots == pytest.approx(max(wanted, slots), abs=0.5)
+    assert by_target_wait(work, a_policy(sizing=TEN_SECONDS)).slots == pytest.approx(max(wanted, slots) + lost, abs=0.5)
 
 
 def test_tasks_too_short_to_be_seen_running():
