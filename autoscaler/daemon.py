@@ -155,7 +155,7 @@ class Daemon:
             began = time.monotonic()
             self._one_tick()
             failed = bool(self._pulse.bugs)
-            if once or self._pulse.is_lost():
+            if once or self._pulse.gives_up():
                 return 1 if failed else 0
             self._pause = self.settings.interval if failed else tick_seconds(self.snapshot.policies, self._record)
             if not self.clock.wait(began + self._pause):

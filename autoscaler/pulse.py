@@ -18,7 +18,7 @@ from autoscaler.model import Memory, Record
 BUGS_IN_A_ROW_MAX = 10
 """After so many ticks that failed by a bug of ours the process ends, so that its supervisor starts it afresh."""
 
-Outcome = TypeVar("Outcome")
+Done = TypeVar("Done")
 
 
 class Pulse:
@@ -35,7 +35,7 @@ class Pulse:
         """Count from now on how long ago the last tick was."""
         self._last = time.monotonic()
 
-    def beat(self, work: Callable[[], Outcome]) -> Outcome | None:
+    def beat(self, work: Callable[[], Done]) -> Done | None:
         """One tick; None if it failed by a bug."""
         try:
             done = work()
@@ -57,12 +57,12 @@ class Pulse:
             except Exception:
                 self._log.exception("a report failed", report=getattr(report, "__qualname__", type(report).__name__))
 
-    def is_lost(self) -> bool:
-        """Whether so many ticks failed in a row that only a fresh process may help; said when it is so."""
-        lost = self._in_a_row >= BUGS_IN_A_ROW_MAX
-        if lost:
-            self._log.critical("giving up after too many failed ticks: workers are left as they are", bugs=self.bugs)
-        return lost
+    def gives_up(self) -> bool:
+        """Whether so many ticks failed in a row that only a fresh process may help; if so, it is said."""
+        if self._in_a_row < BUGS_IN_A_ROW_MAX:
+            return False
+        self._log.critical("giving up after too many failed ticks: workers are left as they are", bugs=self.bugs)
+        return True
 
     def alive(self, limit_seconds: float) -> tuple[bool, str]:
         """Whether the loop still ticks, and in words when it last did."""

@@ -54,8 +54,14 @@ def measure(old: Flow, replicas: tuple[Replica, ...], waiting: int, now: float, 
 
 
 def _fading(done: float, fading: float) -> float:
-    """What is left of the work that is remembered, where time alone would leave this share of it."""
-    return fading if done * fading > KEPT_TASKS else min(1.0, KEPT_TASKS / done) if done > 0.0 else 1.0
+    """The share of what is remembered that is left, where time alone would leave this one; all of it until a task has ended.
+
+    >>> _fading(10.0, 0.5), _fading(10.0, 0.0), _fading(0.0, 0.5)
+    (0.5, 0.001, 1.0)
+    """
+    if done * fading > KEPT_TASKS:
+        return fading
+    return min(1.0, KEPT_TASKS / done) if done > 0.0 else 1.0
 
 
 def serving(replicas: Iterable[Replica]) -> int:

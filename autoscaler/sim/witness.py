@@ -138,13 +138,13 @@ def _work(slots: int, tick: PoolTick) -> dict[tuple[Phase, int], tuple[int, int]
     busy, running = tick.busy or 0, tick.running or 0
     on_ready = min(busy, running)
     at_work = min(tick.ready, busy, math.ceil(busy / slots) + tick.rare.spread)
-    runs, holds = _shares(on_ready, at_work), _shares(busy, at_work)
-    work = {(Phase.READY, number): (runs[number], holds[number] - runs[number]) for number in range(at_work)}
+    running_on, held_by = _shares(on_ready, at_work), _shares(busy, at_work)
+    work = {(Phase.READY, number): (running_on[number], held_by[number] - running_on[number]) for number in range(at_work)}
     leaving = running - on_ready
     for number in range(tick.draining):
-        runs_on = min(slots, leaving)
-        work[Phase.DRAINING, number] = (runs_on, 0)
-        leaving -= runs_on
+        runs = min(slots, leaving)
+        work[Phase.DRAINING, number] = (runs, 0)
+        leaving -= runs
     return work
 
 

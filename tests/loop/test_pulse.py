@@ -44,10 +44,10 @@ def test_many_in_a_row_are_the_end() -> None:
     pulse = Pulse()
     for work in (*[a_bug] * (BUGS_IN_A_ROW_MAX - 1), lambda: None, *[a_bug] * (BUGS_IN_A_ROW_MAX - 1)):
         pulse.beat(work)
-        assert not pulse.is_lost()
+        assert not pulse.gives_up()
     pulse.beat(a_bug)
 
-    assert pulse.is_lost()
+    assert pulse.gives_up()
 
 
 def test_what_is_no_bug_goes_through() -> None:
