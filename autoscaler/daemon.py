@@ -75,7 +75,7 @@ class Daemon:
         if lock is None:
             return False
         self._lock = lock
-        self._pulse.rest()
+        self._pulse.mark()
         self.clock.jumped()  # whoever was in charge until now has followed a clock that was set
         self._take_charge(self.settings, state)
         return True

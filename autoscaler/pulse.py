@@ -29,10 +29,10 @@ class Pulse:
         """What went wrong in the last tick, in words; empty where nothing did."""
         self._in_a_row = 0
         self._log = structlog.get_logger("autoscaler")
-        self.rest()
+        self.mark()
 
-    def rest(self) -> None:
-        """Count from now on how long ago the last tick was."""
+    def mark(self) -> None:
+        """The loop was alive just now: how long ago the last tick ended is counted from here."""
         self._last = time.monotonic()
 
     def beat(self, work: Callable[[], Done]) -> Done | None:
@@ -45,7 +45,7 @@ class Pulse:
             self._log.exception("this tick failed by a bug; nothing was changed", in_a_row=self._in_a_row)
             return None
         finally:
-            self.rest()
+            self.mark()
         self.bugs, self._in_a_row = (), 0
         return done
 

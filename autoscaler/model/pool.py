@@ -53,7 +53,7 @@ class Replica:
     @property
     def is_busy(self) -> bool:
         """Surely not idle: it is known to hold a task that runs, was prefetched, or is scheduled."""
-        return self.running is not None and self.running + self.reserved + self.scheduled > 0
+        return self.running is not None and not self.is_idle
 
 
 @lean
