@@ -6,7 +6,6 @@ their containers.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -164,9 +163,6 @@ def _window(window: Window, decided: PoolDecision, count: int, now: float) -> Wi
     """Counts that some window could still need: those above, or below, all later ones.
 
     What was found blindly counts as the current size, so that the window begins anew when sight returns.
-
-    >>> [count for _, count in _thin(((1, 3), (2, 5), (3, 4), (4, 4), (5, 2)))]
-    [5, 4, 2]
     """
     seed = window or ((now, decided.current),)
     blind = decided.view.blind and count < decided.current
@@ -175,7 +171,7 @@ def _window(window: Window, decided: PoolDecision, count: int, now: float) -> Wi
         seed = tuple([r for r in seed if now - r[0] < LONGEST_WINDOW_SECONDS])
     if seed and seed[-1][1] == latest:
         return (*seed[:-1], (now, latest))  # what was above or below all later ones still is
-    return _thin((*seed, (now, latest)))
+    return _with(seed, (now, latest)) if seed else ((now, latest),)
 
 
 def _watched_since(old: PoolMemory, view: PoolView, now: float) -> float | None:
@@ -190,14 +186,19 @@ def _watched_since(old: PoolMemory, view: PoolView, now: float) -> float | None:
     return now if old.watched_since is None else old.watched_since
 
 
-def _thin(window: Window) -> Window:
-    kept: list[tuple[float, int]] = []
-    least, most = math.inf, -math.inf
-    for at, count in reversed(window):
-        if count > most or count < least:
-            kept.append((at, count))
-            least, most = min(least, count), max(most, count)
-    return tuple(reversed(kept))
+def _with(window: Window, latest: tuple[float, int]) -> Window:
+    """The window with one more count, that is not the last one once more.
+
+    All before the last lie above or below it already: they stay where they lie beyond both.
+
+    >>> _with(((2, 5), (4, 4)), (5, 2))
+    ((2, 5), (4, 4), (5, 2))
+    >>> _with(((2, 5), (4, 4), (5, 2)), (6, 4))
+    ((2, 5), (5, 2), (6, 4))
+    """
+    *earlier, last = window
+    low, high = sorted((last[1], latest[1]))
+    return (*[count for count in earlier if count[1] > high or count[1] < low], last, latest)
 
 
 def _waiting_since(old: PoolMemory, view: PoolView, now: float, *, all_seen: bool) -> float | None:

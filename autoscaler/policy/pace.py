@@ -7,6 +7,7 @@ is used up and what was taken away in it may come back. The changes themselves a
 from __future__ import annotations
 
 import math
+from bisect import bisect
 
 from autoscaler.model import ActionKind, Damping, Outcome, PoolDecision, PoolMemory, Result, Step
 from autoscaler.policy.reasons import Reason
@@ -85,16 +86,14 @@ def changes_after(old: Changes, change: int, now: float) -> Changes:
     >>> changes_after(((100.0, 3), (2000.0, 1)), -2, now=2001.5)
     ((2000.0, 1), (2001.5, -2))
     """
-    if not change and not old:
-        return ()
-    if not change and now - old[0][0] < LONGEST_PERIOD_SECONDS:
-        return old
-    kept = [(at, n) for at, n in old if now - at < LONGEST_PERIOD_SECONDS]
-    if change and kept and now - kept[-1][0] < CHANGES_APART_SECONDS:
-        kept[-1] = (kept[-1][0], kept[-1][1] + change)
-    elif change:
-        kept.append((now, change))
-    return tuple(kept)
+    first = bisect(old, (now - LONGEST_PERIOD_SECONDS, math.inf)) if old else 0
+    kept = old[first:] if first else old
+    if not change:
+        return kept
+    if kept and now - kept[-1][0] < CHANGES_APART_SECONDS:
+        at, before = kept[-1]
+        return (*kept[:-1], (at, before + change))
+    return (*kept, (now, change))
 
 
 def _counted(damping: Damping, began_with: int) -> str:

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 from builders import NOW, a_policy, after, container, decided, fleet, policies, seen, worker
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoscaler.model import (
     Action,
@@ -212,3 +214,20 @@ def test_a_need_of_yesterday_is_forgotten():
     memory = Memory({"p": PoolMemory(recommendations=((NOW - LONGEST_WINDOW_SECONDS, 9), (NOW - 60, 3)))})
 
     assert ((NOW - 60, 3), (NOW, 0)) == told(memory, seen(waiting=0)).recommendations
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=30))
+def test_any_window_finds_its_highest_and_lowest_count(counts):
+    """Most counts are forgotten, and still what remains holds the extremes since any look, as all of them together would."""
+    look, memory = seen(waiting=0), Memory({"p": PoolMemory(recommendations=((NOW, counts[0]),))})
+    for second, count in enumerate(counts):
+        now = NOW + second
+        made = decide(policies(), look, memory, now)
+        made = replace(made, pools=tuple(replace(pool, recommended=count) for pool in made.pools))
+        memory = remember(memory, Record(now, "h", look, made, ()))
+    kept = memory.of("p").recommendations
+
+    for since in range(len(counts)):
+        left = [count for at, count in kept if at >= NOW + since]
+        assert (min(counts[since:]), max(counts[since:])) == (min(left), max(left))
+    assert len(kept) <= 2 * len(set(counts))
