@@ -54,7 +54,7 @@ def simulate_trace(config: Path, asked: Asked, *, as_json: bool) -> None:
     console = Console(width=80, soft_wrap=True)
     console.print(standings(result.scores) if asked.rivals else table(result.scores))
     words = summary(result.scores) if asked.rivals else []
-    for line in (*picture(result.run.course), *verdict(result.scores[0]), *words):
+    for line in (*picture(result.run.course), *verdict(result.scores[0], result.run), *words):
         console.print(line, markup=False, highlight=False)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autoscaler.sim.run import Course
+from autoscaler.sim.run import Course, Run
 from autoscaler.sim.score import Score
 
 WIDTH = 56
@@ -78,14 +78,15 @@ def table(scores: Sequence[Score]) -> Any:
     return shown
 
 
-def verdict(score: Score) -> list[str]:
-    """The run in words: first what became of the tasks, then what they and the broker felt of it."""
+def verdict(score: Score, run: Run) -> list[str]:
+    """The run in words: what became of the tasks, what they and the broker felt of it, and which setting kept workers back."""
     undone = score.tasks - score.done
     left = f", {undone} NOT DONE" if undone else ""
     cut = f"{score.interrupted} interrupted" if score.interrupted else "none interrupted"
     return [
         f"{score.done} of {score.tasks} tasks done, {cut}{left}",
         f"longest wait {_seconds(score.wait_max_s)} (target {score.slo_target_s:g} s), about {score.broker_commands:,} broker commands",
+        *(f"kept from more workers for {span(seconds)}: {maximum}" for maximum, seconds in run.held_down.items()),
     ]
 
 

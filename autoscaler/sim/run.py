@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from autoscaler.collector import without_collector
 from autoscaler.loop import tick
 from autoscaler.model import ActionKind, Memory, Policies, PoolPolicy, Record
+from autoscaler.policy.reasons import Reason
 from autoscaler.sim.arrivals import Trace
 from autoscaler.sim.rest import carry, rests_until
 from autoscaler.sim.world import CALM, Boot, Conditions, World
@@ -42,6 +44,10 @@ class Course:
         self.replicas.append(replicas)
 
 
+MAXIMA = (Reason.TOO_MANY_REPLICAS, Reason.TOTAL_LIMIT)
+"""Reasons of steps in which a number in the configuration keeps the count down."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A trace under one configuration, told to the end."""
@@ -54,6 +60,8 @@ class Run:
     """Ticks that were made; the others were left out."""
     seconds: float
     """Simulated time."""
+    held_down: Mapping[str, float] = field(default_factory=dict)
+    """For how many seconds a maximum in the configuration kept the count down, by the words about it."""
 
 
 def run(policies_at: PoliciesAt, trace: Trace, boot: Boot, *, seed: int = 0, conditions: Conditions = CALM) -> Run:
@@ -70,6 +78,7 @@ def run_every_tick(policies_at: PoliciesAt, trace: Trace, boot: Boot, *, seed: i
 def _run(policies_at: PoliciesAt, trace: Trace, world: World, *, skip: bool) -> Run:
     policies = policies_at(0.0)
     policy, memory, course, turns = only(policies), Memory(), Course(), Turns()
+    held_down: defaultdict[str, float] = defaultdict(float)
     last_arrival = trace.arrivals[-1] if len(trace) else 0.0
     interval, number, ticks = policies.interval_seconds, 0, 0
     per_schedule = ticks_per_schedule(interval)
@@ -83,6 +92,8 @@ def _run(policies_at: PoliciesAt, trace: Trace, world: World, *, skip: bool) -> 
         record, memory = tick(policies, before, world, world, now)
         ticks += 1
         turns.note(record)
+        if maximum := _maximum(record):  # no tick is left out while more are wanted than there are
+            held_down[maximum] += interval
         course.note(now, len(world.waiting), world.alive)
         if (world.done == len(trace) and _at_rest(record, policy.replicas_min)) or now > last_arrival + PATIENCE_SECONDS:
             break
@@ -94,7 +105,7 @@ def _run(policies_at: PoliciesAt, trace: Trace, world: World, *, skip: bool) -> 
             memory = carry(policy, memory, record, [n * interval for n in range(number + 1, upto)])
         number = upto
     world.close()
-    return Run(world, course, turns.count, ticks, world.now)
+    return Run(world, course, turns.count, ticks, world.now, held_down)
 
 
 def only(policies: Policies) -> PoolPolicy:
@@ -155,3 +166,10 @@ class Turns:
         if kinds:
             self.count += self.direction is not None and kinds[0] is not self.direction
             self.direction = kinds[0]
+
+
+def _maximum(record: Record) -> str | None:
+    """Words about the maximum that kept the count down in this tick, the lowest where there are several; None where none did."""
+    (decided,) = record.decision.pools
+    cut = [step.because for step in decided.steps if step.reason in MAXIMA and step.after < step.before]
+    return cut[-1] if cut else None

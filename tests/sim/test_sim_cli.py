@@ -98,6 +98,24 @@ def test_text_is_for_people(desk):
     assert len(said.splitlines()) <= 10
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "maximum"),
+    [
+        ("replicas: {max: 20}", "replicas: {max: 4}", "replicas.max is 4"),
+        ("max_replicas: 50", "max_replicas: 4", "max_replicas is 4 over all pools"),
+    ],
+)
+def test_the_maximum_that_makes_tasks_wait_is_named(desk, before, after, maximum):
+    """No rule wanted them to wait: which number to raise, and for how long it mattered."""
+    assert "kept from" not in ask(desk).stdout
+
+    (desk / "config.yaml").write_text(CONFIG.replace(before, after))
+    (line,) = [line for line in ask(desk).stdout.splitlines() if line.startswith("kept from more workers for ")]
+
+    assert line.endswith(f" s: {maximum}")
+    assert 60 < int(line.split()[5]) < 300
+
+
 def test_schedules_hold_in_the_simulated_week(desk):
     """A trace begins on a Monday at midnight UTC: at eight the pool has its two replicas, and at nine it has not."""
     (desk / "t.csv").write_text(f"0,1\n{9.5 * 3600},1\n")

@@ -18,7 +18,7 @@ from autoscaler.sim.world import Boot, Conditions
 
 def told(run: Run) -> tuple:
     """All figures of a run, and every single wait."""
-    return score_run(run, run.world.slots, 10.0), tuple(run.world.waits)
+    return score_run(run, run.world.slots, 10.0), tuple(run.world.waits), run.held_down
 
 
 conditions = st.builds(
