@@ -71,6 +71,8 @@ def told(found: Tuning, asked: Asked, tasks: Tasks) -> Iterator[str]:
     yield f"  {_outcome(best)}"
     if best is not present:
         yield f"  the present settings ({present.keys.short}): {_outcome(present)}"
+    for maximum, seconds in best.held_down.items():
+        yield f"  {maximum}, which kept it from more workers for {spoken(seconds)}: what tasks wait for that, no way of sizing can change"
     yield ""
     yield from _table(found, best)
     yield ""
@@ -187,5 +189,6 @@ def _plain_trial(trial: Trial, found: Tuning, between: tuple[float, float] | Non
         "best_from": None if low is None else round(low, 4),
         "best_to": None if high is None or math.isinf(high) else round(high, 4),
         "hours_waited": round(trial.hours_waited, 4),
+        "held_down": dict(trial.held_down),
         **figures,
     }

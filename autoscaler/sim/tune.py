@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from autoscaler.config.models import Settings
@@ -24,6 +24,9 @@ from autoscaler.sim.world import STOP_SECONDS, Boot
 
 WORTH_PROCESSES = 20_000
 """Tasks in all trials together from which on other processes are worth their start."""
+
+Outcome = tuple[Score, Mapping[str, float]]
+"""Of one run: its figures, and for how long which maximum kept it from more workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Trial:
     """Its name, empty for none."""
     is_present: bool
     """The configuration has it now."""
+    held_down: Mapping[str, float] = field(default_factory=dict)
+    """For how many seconds a maximum kept the count down, by the words about it."""
 
     @property
     def worker_hours(self) -> float:
@@ -115,12 +120,12 @@ def _policy(settings: Settings, pool: str) -> PoolPolicy:
 def tune(planned: Sequence[Attempt], pool: str, work: Work, processes: int = 1) -> Iterator[Trial]:
     """Each attempt as soon as it and those before it are made, on so many processes where that pays."""
     variants = [attempt.settings for attempt in planned]
-    scores = _scores(variants, pool, work, processes if len(work.trace) * len(variants) >= WORTH_PROCESSES else 1)
-    for attempt, score in zip(planned, scores, strict=True):
-        yield Trial(attempt.keys, score, attempt.preset, attempt.is_present)
+    outcomes = _outcomes(variants, pool, work, processes if len(work.trace) * len(variants) >= WORTH_PROCESSES else 1)
+    for attempt, (score, held_down) in zip(planned, outcomes, strict=True):
+        yield Trial(attempt.keys, score, attempt.preset, attempt.is_present, held_down)
 
 
-def _scores(variants: Sequence[Settings], pool: str, work: Work, processes: int) -> Iterator[Score]:
+def _outcomes(variants: Sequence[Settings], pool: str, work: Work, processes: int) -> Iterator[Outcome]:
     attempt = partial(_try, work, pool)
     if processes <= 1:
         yield from map(attempt, variants)
@@ -129,10 +134,10 @@ def _scores(variants: Sequence[Settings], pool: str, work: Work, processes: int)
         yield from others.map(attempt, variants)
 
 
-def _try(work: Work, pool: str, settings: Settings) -> Score:
+def _try(work: Work, pool: str, settings: Settings) -> Outcome:
     policies_at = policies_of(settings, pool, work.begins_at)
-    policy = only(policies_at(0.0))
-    return score_run(run(policies_at, work.trace, Boot(work.boot_seconds)), policy.slots, target_seconds(policy))
+    policy, done = only(policies_at(0.0)), run(policies_at, work.trace, Boot(work.boot_seconds))
+    return score_run(done, policy.slots, target_seconds(policy)), done.held_down
 
 
 def compare(trials: Iterable[Trial]) -> Tuning:

@@ -240,6 +240,19 @@ def test_json_is_as_documented_and_follows_the_price(desk: Path):
     assert yaml.safe_load(whole["lines"])["pools"]["mail"]["replicas"] == {"min": best["keys"]["replicas"]["min"], "max": 30}
 
 
+def test_a_maximum_that_keeps_even_the_best_small_is_said(desk: Path):
+    """Raise it first: what tasks wait for it no way of sizing can change."""
+    asked = ("--trace", str(desk / "t.csv"), "--hour-waited-costs", "50")
+    assert "kept it from more" not in ask(desk, *asked).stdout
+
+    (desk / "config.yaml").write_text(CONFIG.replace("replicas: {max: 30}", "replicas: {max: 1}"))
+    (line,) = [line for line in ask(desk, *asked).stdout.splitlines() if "kept it from more" in line]
+    whole = json.loads(ask(desk, *asked, "--format", "json").stdout)
+
+    assert line.startswith("  replicas.max is 1, which kept it from more workers for ")
+    assert set(whole["settings"][whole["best"]]["held_down"]) == {"replicas.max is 1"}
+
+
 def test_processes_change_nothing(desk: Path, monkeypatch: pytest.MonkeyPatch):
     """Trials in other processes come in the same order, with the same figures."""
     monkeypatch.setattr("autoscaler.sim.tune.WORTH_PROCESSES", 1)
