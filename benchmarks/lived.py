@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -112,11 +112,22 @@ def _play(house: House, trace: Trace) -> tuple[Account, Measured]:
     quick = sorted(waits)[: max(1, len(waits) // 4)]
     extra = {
         "start of a worker": f"{statistics.fmean(boots):.2f} s on average, {min(boots):.2f} to {max(boots):.2f} s",
+        "and by how many others began within a second of it": _crowding(lives.values()),
         "a task that finds a free slot starts after": f"{statistics.median(quick):.3f} s (simulated: 0)",
         "a task takes longer than it sleeps by": f"{statistics.fmean(over):.3f} s on average",
     }
     total = sum((life.gone or time.time()) - life.born for life in lives.values())
     return Account(waits, total, len(lives), extra), Measured(statistics.fmean(boots), 0.0, tuple(boots))
+
+
+def _crowding(lives: Collection[Life]) -> str:
+    """How long starts took by how many others began within a second of them, as all share the cores."""
+    told = []
+    for words, least, most in (("alone", 0, 0), ("beside one to four", 1, 4), ("beside more", 5, MOST_WORKERS)):
+        beside = [(life, sum(abs(other.born - life.born) <= 1.0 for other in lives) - 1) for life in lives]
+        boots = [life.ready - life.born for life, others in beside if least <= others <= most]
+        told += [f"{words} {statistics.fmean(boots):.2f} s ({len(boots)})"] if boots else []
+    return ", ".join(told)
 
 
 def _follow(house: House, lives: dict[str, Life]) -> None:

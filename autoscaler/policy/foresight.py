@@ -27,6 +27,7 @@ from autoscaler.policy.census import Census, depths
 from autoscaler.policy.decide import books_and_look, propose
 from autoscaler.policy.idle_first import is_held, patience_seconds
 from autoscaler.policy.rules import Proposal
+from autoscaler.policy.stabilization import needed, window_seconds
 from autoscaler.policy.steering import told
 
 FARTHEST_SECONDS = 86400.0
@@ -68,8 +69,7 @@ class Change:
 def foresee(policies: Policies, seen: Observation, memory: Memory, pool: str) -> Foresight:
     """What would change this pool; `memory` is the one after the tick of `seen`."""
     ahead = _Ahead(policies, look_at(policies, seen, memory), memory, pool)
-    now, least = seen.at, _waiting(seen, ahead.policy)
-    current = ahead.desired(now)
+    now, least, current = seen.at, _waiting(seen, ahead.policy), ahead.current
     up_at = _first(lambda n: ahead.desired_with(_with_waiting(seen, ahead.policy, least + n)) > current, MOST_WAITING)
     down = ahead.in_time(lambda count: count < current, FINE_SECONDS)
     return Foresight(
@@ -92,7 +92,7 @@ def next_change(policies: Policies, look: Census, memory: Memory, pool: str, exp
     mostly still stands, and to see that it does is much cheaper than to search.
     """
     ahead = _Ahead(policies, look, memory, pool)
-    current = ahead.desired(look.seen.at)
+    current = ahead.current
     if expected is not None and expected > look.seen.at and (then := ahead.desired(expected)) != current:
         before = ahead.desired(expected - COARSE_SECONDS)
         if (before <= current) if then > current else (before >= current):
@@ -110,6 +110,11 @@ class _Ahead:
         self._look, self._memory, self._interval = look, memory.of(self.policy.key), policies.interval_seconds
         self._asked: dict[float, int] = {}
 
+    @property
+    def current(self) -> int:
+        """What the latest tick decided, or what the rules ask for now where only a cap over all pools held that down."""
+        return max(self.desired(self._look.seen.at), self._memory.desired or 0)
+
     def desired(self, at: float) -> int:
         """The count that the rules ask for at this moment; searches come by the same moments again and again."""
         if at not in self._asked:
@@ -118,13 +123,22 @@ class _Ahead:
 
     def _at(self, at: float) -> Proposal:
         """What the rules say then. Where they wait for an idle replica from some moment on, they do not wait for ever (`idle_first`)."""
-        then = self._propose(at, self._memory)
+        then = self._propose(at, self._memory_by(at))
         if self._memory.none_idle_since is not None or not is_held(then.steps):
             return then
         begun = at - patience_seconds(then)
         if begun <= self._look.seen.at or not is_held(self._propose(begun, self._memory).steps):
             return then
         return self._propose(at, replace(self._memory, none_idle_since=-math.inf))
+
+    def _memory_by(self, at: float) -> PoolMemory:
+        """The memory that looks until then leave: while spare replicas are wanted each finds them needed, which counts for a window."""
+        now, before = self._look.seen.at, at - self._interval
+        if not self.policy.spare or before <= now:
+            return self._memory
+        memory = replace(self._memory, recommendations=((before, self._propose(before, self._memory).recommended),))
+        begins = at - window_seconds(self.policy, memory)
+        return memory if begins <= now else replace(memory, needs=((before, needed(self._propose(begins, self._memory))),))
 
     def _propose(self, at: float, memory: PoolMemory) -> Proposal:
         return propose(self.policy, self._look, memory, at, self._interval)
@@ -134,10 +148,10 @@ class _Ahead:
         return propose(self.policy, replace(self._look, seen=seen), self._memory, seen.at, self._interval).count
 
     def in_time(self, is_it: Callable[[int], bool], precision: float) -> Change | None:
-        """The first moment, as precisely as asked for, from which on the count is such a one."""
-        now = self._look.seen.at
-        steps = _first(lambda n: is_it(self.desired(now + n * precision)), round(FARTHEST_SECONDS / precision))
-        return None if steps is None else Change(self.desired(now + steps * precision), now + steps * precision)
+        """The first moment, as precisely as asked for, from which on the count is such a one; not before the next look."""
+        begins = self._look.seen.at + self._interval - precision
+        steps = _first(lambda n: is_it(self.desired(begins + n * precision)), round(FARTHEST_SECONDS / precision))
+        return None if steps is None else Change(self.desired(begins + steps * precision), begins + steps * precision)
 
 
 def _first(holds: Callable[[int], bool], most: int) -> int | None:
