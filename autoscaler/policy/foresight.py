@@ -32,8 +32,6 @@ from autoscaler.policy.steering import told
 
 FARTHEST_SECONDS = 86400.0
 MOST_WAITING = 1_000_000
-FINE_SECONDS, COARSE_SECONDS = 0.1, 1.0
-"""How precisely a moment is found: for one pool that somebody asks about, and for all of them at every tick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ def foresee(policies: Policies, seen: Observation, memory: Memory, pool: str) ->
     ahead = _Ahead(policies, look_at(policies, seen, memory), memory, pool)
     now, least, current = seen.at, _waiting(seen, ahead.policy), ahead.current
     up_at = _first(lambda n: ahead.desired_with(_with_waiting(seen, ahead.policy, least + n)) > current, MOST_WAITING)
-    down = ahead.in_time(lambda count: count < current, FINE_SECONDS)
+    down = ahead.in_time(lambda count: count < current)
     return Foresight(
         up_at_waiting=None if up_at is None else least + up_at,
         down_to=None if down is None else down.to,
@@ -94,11 +92,11 @@ def next_change(policies: Policies, look: Census, memory: Memory, pool: str, exp
     ahead = _Ahead(policies, look, memory, pool)
     current = ahead.current
     if expected is not None and expected > look.seen.at and (then := ahead.desired(expected)) != current:
-        before = ahead.desired(expected - COARSE_SECONDS)
+        before = ahead.desired(expected - policies.interval_seconds)
         if (before <= current) if then > current else (before >= current):
             return Change(then, expected)
-    up = ahead.in_time(lambda count: count > current, COARSE_SECONDS)
-    down = ahead.in_time(lambda count: count < current, COARSE_SECONDS)
+    up = ahead.in_time(lambda count: count > current)
+    down = ahead.in_time(lambda count: count < current)
     return min((change for change in (up, down) if change), key=lambda change: change.at, default=None)
 
 
@@ -132,13 +130,21 @@ class _Ahead:
         return self._propose(at, replace(self._memory, none_idle_since=-math.inf))
 
     def _memory_by(self, at: float) -> PoolMemory:
-        """The memory that looks until then leave: while spare replicas are wanted each finds them needed, which counts for a window."""
-        now, before = self._look.seen.at, at - self._interval
-        if not self.policy.spare or before <= now:
-            return self._memory
-        memory = replace(self._memory, recommendations=((before, self._propose(before, self._memory).recommended),))
-        begins = at - window_seconds(self.policy, memory)
-        return memory if begins <= now else replace(memory, needs=((before, needed(self._propose(begins, self._memory))),))
+        """The memory that the looks until then leave, as far as a window asks for it: its first look, and the last one before that moment.
+
+        Only spare replicas and a window for scaling up let time alone change what such looks say.
+        """
+        memory, rising = self._memory, self.policy.scale_up.stabilization_seconds or 0.0
+        if not (self.policy.spare or rising):
+            return memory
+        back = {1, *(math.ceil(window / self._interval) - 1 for window in (window_seconds(self.policy, memory), rising))}
+        looks = [at - number * self._interval for number in sorted(back, reverse=True)]
+        told = [(look, self._propose(look, memory)) for look in looks if self._look.seen.at < look < at]
+        return replace(
+            memory,
+            recommendations=(*memory.recommendations, *((look, p.recommended) for look, p in told)),
+            needs=(*memory.needs, *((look, needed(p)) for look, p in told)),
+        )
 
     def _propose(self, at: float, memory: PoolMemory) -> Proposal:
         return propose(self.policy, self._look, memory, at, self._interval)
@@ -147,11 +153,11 @@ class _Ahead:
         """The same now, for a look that has other queues, and nothing else."""
         return propose(self.policy, replace(self._look, seen=seen), self._memory, seen.at, self._interval).count
 
-    def in_time(self, is_it: Callable[[int], bool], precision: float) -> Change | None:
-        """The first moment, as precisely as asked for, from which on the count is such a one; not before the next look."""
-        begins = self._look.seen.at + self._interval - precision
-        steps = _first(lambda n: is_it(self.desired(begins + n * precision)), round(FARTHEST_SECONDS / precision))
-        return None if steps is None else Change(self.desired(begins + steps * precision), begins + steps * precision)
+    def in_time(self, is_it: Callable[[int], bool]) -> Change | None:
+        """The first look from which on the count is such a one."""
+        now, interval = self._look.seen.at, self._interval
+        looks = _first(lambda n: is_it(self.desired(now + n * interval)), math.ceil(FARTHEST_SECONDS / interval))
+        return None if looks is None else Change(self.desired(now + looks * interval), now + looks * interval)
 
 
 def _first(holds: Callable[[int], bool], most: int) -> int | None:

@@ -1,4 +1,4 @@
-"""What foresight says of a pool is what the same pool then does."""
+"""What foresight says of a pool is what the same pool then does, if nothing comes or ends by itself any more."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from small import pools, traces
 
 from autoscaler.loop import tick
 from autoscaler.model import Memory, PoolPolicy
-from autoscaler.policy.foresight import Foresight, foresee
+from autoscaler.policy.foresight import Change, Foresight, foresee, look_at, next_change
 from autoscaler.sim.arrivals import Trace, trace_of
 from autoscaler.sim.world import World
 
@@ -21,11 +21,12 @@ ENDS_SECONDS = 1200.0
 
 
 class Told(NamedTuple):
-    """One tick: the count that was decided, and what was foreseen if nothing comes or ends by itself any more."""
+    """One tick: the count that was decided, and what was foreseen where nothing was under way."""
 
     at: float
     desired: int
-    said: Foresight | None
+    change: Change | None = None
+    said: Foresight | None = None
 
 
 def ticks(policy: PoolPolicy, trace: Trace, interval: float) -> list[Told]:
@@ -35,27 +36,30 @@ def ticks(policy: PoolPolicy, trace: Trace, interval: float) -> list[Told]:
     for number in range(int(ENDS_SECONDS / interval)):
         world.advance(number * interval)
         record, memory = tick(policies, memory, world, world, number * interval)
-        kept, (decided,) = memory.of(policy.name), record.decision.pools
-        under_way = world.waiting or kept.drains or kept.starting or decided.actions or decided.view.exited
-        calm = world.arrived == len(trace) and world.done == short and not under_way
-        told.append(Told(record.at, decided.desired, foresee(policies, record.observation, memory, policy.name) if calm else None))
+        kept, (decided,), seen = memory.of(policy.name), record.decision.pools, record.observation
+        told.append(Told(record.at, decided.desired))
+        under_way = decided.actions or decided.view.exited or kept.drains or kept.starting
+        if world.arrived == len(trace) and world.done == short and not under_way:
+            change = next_change(policies, look_at(policies, seen, memory), memory, policy.name)
+            told[-1] = Told(record.at, decided.desired, change, foresee(policies, seen, memory, policy.name))
     return told
 
 
 @settings(max_examples=30, deadline=None)
-@given(pools, traces, st.integers(0, 3), st.sampled_from([2.0, 5.0]))
-def test_what_is_foreseen_happens(policy: PoolPolicy, trace: Trace, stay: int, interval: float) -> None:
-    """The count falls at the look that was said, to what was said; where nothing was said it stays."""
-    tasks = [*zip(trace.arrivals, trace.runtimes, strict=True), *((1.0, STAYS_SECONDS) for _ in range(stay))]
+@given(pools, traces, st.lists(st.floats(0.0, 90.0), max_size=8), st.sampled_from([2.0, 5.0]))
+def test_what_is_foreseen_happens(policy: PoolPolicy, trace: Trace, long: list[float], interval: float) -> None:
+    """The count changes at the look that was said, or the one beside it, to what was said; where nothing was said it stays."""
+    tasks = [*zip(trace.arrivals, trace.runtimes, strict=True), *((at, STAYS_SECONDS) for at in long)]
     told = ticks(policy, trace_of(tasks), interval)
 
-    for number, (now, desired, said) in enumerate(told):
-        if said is None:
+    for number, (now, desired, change, said) in enumerate(told):
+        if said is None or now > ENDS_SECONDS / 2:
             continue
-        fallen = next((later for later in told[number + 1 :] if later.desired < desired), None)
-        if said.down_in_seconds is None:
-            assert fallen is None
-        elif now + said.down_in_seconds < ENDS_SECONDS - interval:
-            assert fallen is not None
-            assert fallen.desired == said.down_to
-            assert abs(now + said.down_in_seconds - fallen.at) <= interval + 1e-6
+        then = next((later for later in told[number + 1 :] if later.desired != desired), None)
+        if change is None or then is None:
+            assert then is None
+            assert change is None or change.at >= ENDS_SECONDS - interval
+        else:
+            assert (then.desired, True) == (change.to, abs(then.at - change.at) <= interval + 1e-6)
+        if change and change.to < desired:
+            assert (said.down_to, said.down_in_seconds) == (change.to, round(change.at - now, 1))
