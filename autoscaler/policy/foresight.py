@@ -121,13 +121,14 @@ class _Ahead:
 
     def _at(self, at: float) -> Proposal:
         """What the rules say then. Where they wait for an idle replica from some moment on, they do not wait for ever (`idle_first`)."""
-        then = self._propose(at, self._memory_by(at))
-        if self._memory.none_idle_since is not None or not is_held(then.steps):
+        memory = self._memory_by(at)
+        then = self._propose(at, memory)
+        if memory.none_idle_since is not None or not is_held(then.steps):
             return then
         begun = at - patience_seconds(then)
-        if begun <= self._look.seen.at or not is_held(self._propose(begun, self._memory).steps):
+        if begun <= self._look.seen.at or not is_held(self._propose(begun, self._memory_by(begun)).steps):
             return then
-        return self._propose(at, replace(self._memory, none_idle_since=-math.inf))
+        return self._propose(at, replace(memory, none_idle_since=-math.inf))
 
     def _memory_by(self, at: float) -> PoolMemory:
         """The memory that the looks until then leave, as far as a window asks for it: its first look, and the last one before that moment.

@@ -24,6 +24,8 @@ PATIENCE_SECONDS = 2 * 86400.0
 """After the last arrival, for work that is never done."""
 SCHEDULE_SECONDS = 60.0
 """How often the bounds are asked for anew: cron lines count in minutes."""
+MAXIMA = (Reason.TOO_MANY_REPLICAS, Reason.TOTAL_LIMIT)
+"""Reasons of steps in which a number in the configuration keeps the count down."""
 
 PoliciesAt = Callable[[float], Policies]
 """The policies with the bounds that hold so many seconds after the beginning of the trace; one pool only."""
@@ -42,10 +44,6 @@ class Course:
         self.at.append(now)
         self.waiting.append(waiting)
         self.replicas.append(replicas)
-
-
-MAXIMA = (Reason.TOO_MANY_REPLICAS, Reason.TOTAL_LIMIT)
-"""Reasons of steps in which a number in the configuration keeps the count down."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from autoscaler.sim.world import STOP_SECONDS, Boot
 WORTH_PROCESSES = 20_000
 """Tasks in all trials together from which on other processes are worth their start."""
 
-Outcome = tuple[Score, Mapping[str, float]]
+Tried = tuple[Score, Mapping[str, float]]
 """Of one run: its figures, and for how long which maximum kept it from more workers."""
 
 
@@ -120,12 +120,12 @@ def _policy(settings: Settings, pool: str) -> PoolPolicy:
 def tune(planned: Sequence[Attempt], pool: str, work: Work, processes: int = 1) -> Iterator[Trial]:
     """Each attempt as soon as it and those before it are made, on so many processes where that pays."""
     variants = [attempt.settings for attempt in planned]
-    outcomes = _outcomes(variants, pool, work, processes if len(work.trace) * len(variants) >= WORTH_PROCESSES else 1)
-    for attempt, (score, held_down) in zip(planned, outcomes, strict=True):
+    tried = _all_tried(variants, pool, work, processes if len(work.trace) * len(variants) >= WORTH_PROCESSES else 1)
+    for attempt, (score, held_down) in zip(planned, tried, strict=True):
         yield Trial(attempt.keys, score, attempt.preset, attempt.is_present, held_down)
 
 
-def _outcomes(variants: Sequence[Settings], pool: str, work: Work, processes: int) -> Iterator[Outcome]:
+def _all_tried(variants: Sequence[Settings], pool: str, work: Work, processes: int) -> Iterator[Tried]:
     attempt = partial(_try, work, pool)
     if processes <= 1:
         yield from map(attempt, variants)
@@ -134,7 +134,7 @@ def _outcomes(variants: Sequence[Settings], pool: str, work: Work, processes: in
         yield from others.map(attempt, variants)
 
 
-def _try(work: Work, pool: str, settings: Settings) -> Outcome:
+def _try(work: Work, pool: str, settings: Settings) -> Tried:
     policies_at = policies_of(settings, pool, work.begins_at)
     policy, done = only(policies_at(0.0)), run(policies_at, work.trace, Boot(work.boot_seconds))
     return score_run(done, policy.slots, target_seconds(policy)), done.held_down

@@ -1,4 +1,4 @@
-"""The other two ways to size, measured flow, spare replicas, and what would change a count."""
+"""The other two ways to size, measured flow, and spare replicas."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ import random
 from dataclasses import dataclass, field, replace
 
 import pytest
-from builders import NOW, a_policy, after, calm, container, decided, fleet, policies, pool_of, reading, seen, worker
+from builders import NOW, a_policy, calm, container, decided, fleet, reading, seen, worker
 
-from autoscaler.model import BacklogPerReplica, Damping, Flow, Memory, Phase, PoolMemory, Replica, TargetWait, Thresholds
-from autoscaler.model.spending import Budget, Meter, Period, Usage
-from autoscaler.policy.census import census
-from autoscaler.policy.decide import decide
+from autoscaler.model import BacklogPerReplica, Flow, Memory, Phase, PoolMemory, Replica, TargetWait
 from autoscaler.policy.demand import Load, by_target_wait
 from autoscaler.policy.fewer import Account
 from autoscaler.policy.flow import measure, unchanged
-from autoscaler.policy.foresight import Foresight, foresee, next_change
-from autoscaler.policy.meter import month_name
 from autoscaler.policy.reasons import Reason
 
 TEN_SECONDS = TargetWait(10.0)
@@ -287,108 +282,3 @@ def test_looks_without_arrivals_are_not_piled_up():
         flow = measure(flow, (a_replica("a", 1, 1, 0),), 7, NOW + i)
 
     assert ((NOW, 0), (NOW + 1, 7), (NOW + 499, 7)) == flow.arrivals
-
-
-@pytest.mark.parametrize("sizing", [Thresholds(), Thresholds(up=3), TEN_SECONDS, BacklogPerReplica(5.0)], ids=str)
-def test_foresight_says_what_then_happens(sizing):
-    """The backlog it names adds replicas, one task fewer does not; the moment it names removes some, a moment earlier does not."""
-    policy = a_policy(sizing=sizing, scale_down=Damping(stabilization_seconds=60.0))
-    settings, look = policies(policy), seen(waiting=0, **fleet(0, 0, 1))
-    memory = after(settings, look, calm(look, policy), NOW - 20)
-    memory = Memory({"p": replace(memory.of("p"), recommendations=((NOW - 20, 3), (NOW, 1)), drains=())})
-    told = foresee(settings, look, memory, "p")
-
-    def count(waiting: int, now: float) -> int:
-        return pool_of(decide(settings, replace(seen(waiting=waiting, **fleet(0, 0, 1)), at=now), memory, now)).desired
-
-    assert count(told.up_at_waiting, NOW) > 3 >= count(told.up_at_waiting - 1, NOW)
-    assert count(0, NOW + told.down_in_seconds) == told.down_to < 3
-    assert count(0, NOW + told.down_in_seconds - 0.2) == 3
-    assert f"down to {told.down_to} in 40 s if nothing arrives" in told.words()
-
-
-def test_foresight_of_a_pool_at_rest():
-    """At zero only work would change anything."""
-    told = foresee(policies(), seen(waiting=0), Memory(), "p")
-
-    assert "up at 1 waiting" == told.words()
-
-
-EIGHT_SECONDS_EACH = Flow(at=NOW, busy_seconds=80.0, done=10.0)
-UNDER_WAY = [
-    pytest.param(
-        a_policy(scale_down=Damping(stabilization_seconds=60.0)),
-        PoolMemory(recommendations=((NOW - 20, 3), (NOW, 0))),
-        seen(waiting=0, **fleet(0, 0, 0)),
-        (0, 40.0),
-        id="the window ends",
-    ),
-    pytest.param(
-        a_policy(scale_up=Damping(cooldown_seconds=30.0, stabilization_seconds=0.0)),
-        PoolMemory(last_up=NOW - 10),
-        seen(waiting=3, **fleet(1)),
-        (4, 20.0),
-        id="the cooldown ends",
-    ),
-    pytest.param(
-        a_policy(),
-        PoolMemory(failures=2, backoff_until=NOW + 15),
-        seen(waiting=9),
-        (1, 16.0),
-        id="the backoff ends between two looks",
-    ),
-    pytest.param(
-        a_policy(slots=2, scale_down=Damping(stabilization_seconds=60.0)),
-        PoolMemory(recommendations=((NOW - 20, 3), (NOW, 1)), flow=EIGHT_SECONDS_EACH),
-        seen(waiting=0, **fleet(1, 1)),
-        (1, 50.0),
-        id="the window ends, and nobody is idle",
-    ),
-    pytest.param(
-        a_policy(slots=2),
-        PoolMemory(recommendations=((NOW - 20, 1),), flow=EIGHT_SECONDS_EACH, none_idle_since=NOW - 1),
-        seen(waiting=0, **fleet(1, 1)),
-        (1, 4.0),
-        id="nobody has become idle",
-    ),
-]
-
-
-@pytest.mark.parametrize(("policy", "kept", "look", "change"), UNDER_WAY)
-def test_what_time_alone_will_do(policy, kept, look, change):
-    """The first change, up or down, and at which look."""
-    kept = replace(kept, ready=tuple(c.name for c in look.containers.value))
-    told = next_change(policies(policy), census(look), Memory({"p": kept}), "p")
-
-    assert (told.to, round(told.at - NOW, 1)) == change
-
-
-@pytest.mark.parametrize(("policy", "kept", "look", "change"), UNDER_WAY)
-def test_what_was_expected_is_found_again(policy, kept, look, change):
-    """A tick later the same moment still stands, to the last bit; a wrong expectation is not believed."""
-    kept = Memory({"p": replace(kept, ready=tuple(c.name for c in look.containers.value))})
-    told = next_change(policies(policy), census(look), kept, "p")
-    later = census(replace(look, at=NOW + 1.37))
-
-    assert next_change(policies(policy), later, kept, "p", expected=told.at) == told
-    for wrong in (told.at - 3.0, told.at + 3.0, NOW - 1):
-        assert next_change(policies(policy), later, kept, "p", expected=wrong).at == pytest.approx(told.at, abs=2.0)
-
-
-def test_foresight_knows_the_budget():
-    """What a budget holds back now is not promised for more backlog; idle workers of a thin one leave sooner than the window says."""
-    used = Meter(NOW, month=Period(month_name(NOW), Usage(idle=2000.0)), pace=(2000.0, 21_600.0))
-    memory = Memory({"p": PoolMemory(recommendations=((NOW - 5.0, 1),), ready=("p0",))}, "b", meters={"b": used})
-    slow = a_policy(scale_down=Damping(stabilization_seconds=600.0))
-
-    def told(budget: Budget) -> Foresight:
-        return foresee(replace(policies(slow), brokers=("b",), budgets={"b": budget}), seen(waiting=0, **fleet(0)), memory, "p")
-
-    assert told(Budget(1000, "month", stops=True)).up_at_waiting is None
-    assert told(Budget(1000, "month")).up_at_waiting == 1 + 1
-    assert told(Budget(10**9, "month")).down_in_seconds > 3 * told(Budget(1000, "month")).down_in_seconds
-
-
-def test_time_alone_changes_nothing_at_rest():
-    """A pool that waits for work waits for ever."""
-    assert next_change(policies(), census(seen(waiting=0)), Memory(), "p") is None
