@@ -67,6 +67,8 @@ OURS = (
 )
 READY = Setting("thresholds up 0, spare 1", Thresholds(up=0), spare=1)
 """One replica more than needed, while there is any work."""
+BRIEF = Setting("target_wait 4s, stabilization 4s", TargetWait(4.0), stabilization_seconds=4.0)
+"""A short target, and a window of one restart: nearly every start is one of its own."""
 ROBUSTNESS = (
     Setting("start drawn, half of it chance", TargetWait(10.0), boot_spread=0.5, longest=15.0),
     Setting("start drawn, nine tenths chance", TargetWait(10.0), boot_spread=0.9, longest=15.0),
@@ -97,17 +99,18 @@ QUICKEST_LATE = tuple(
     replace(s, name=s.name + LATE, boot_seconds=10.0, goal=None, longest=None) for s in (*OURS, *RIVALS) if s.name in QUICKEST
 )
 """The same where a start takes twice as long as tasks may wait."""
+READY_LATE = replace(READY, name=READY.name + LATE, boot_seconds=10.0)
 
 AS_QUICK = {
-    QUICKEST[1]: (*OURS, *BETWEEN, READY),
-    QUICKEST_LATE[1].name: (QUICKEST_LATE[0], *(s for s in ROBUSTNESS if "starts take 10 s" in s.name)),
+    QUICKEST[1]: (*OURS, *BETWEEN, READY, BRIEF),
+    QUICKEST_LATE[1].name: (QUICKEST_LATE[0], READY_LATE, *(s for s in ROBUSTNESS if "starts take 10 s" in s.name)),
 }
 """What of ours may stand beside the rival where it is as quick."""
 AS_QUICK_SECONDS = 0.3
 """So much later may 95 % of tasks have begun, and still count as equally quick: less than a third of what a look takes to come."""
 
 CHAPTERS = (
-    ("Ours", (*OURS, READY)),
+    ("Ours", (*OURS, READY, BRIEF)),
     ("Fewer starts", SPARING),
     ("Who knows the future", PLANS),
     ("Rivals", RIVALS),
@@ -291,7 +294,8 @@ def main() -> None:
     paths = sorted(found for found in args.folder.glob("*.csv") if args.only in found.stem)
     if not paths:
         parser.error(f"{args.folder} holds no CSV file whose name has {args.only!r} in it")
-    settings = (*OURS, *BETWEEN, *PLANS, *(() if args.quick else (READY, *SPARING, *RIVALS, *ROBUSTNESS, *QUICKEST_LATE)))
+    more = () if args.quick else (READY, BRIEF, *SPARING, *RIVALS, *ROBUSTNESS, *QUICKEST_LATE, READY_LATE)
+    settings = (*OURS, *BETWEEN, *PLANS, *more)
     jobs = [(path, setting, slots.get(path.stem, 1)) for setting in settings for path in paths]
     runs = []
     with multiprocessing.Pool() as pool:
