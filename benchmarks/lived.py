@@ -122,10 +122,10 @@ def _play(house: House, trace: Trace) -> tuple[Account, Measured]:
 
 def _crowding(lives: Collection[Life]) -> str:
     """How long starts took by how many others began within a second of them, as all share the cores."""
+    beside = [(life.ready - life.born, sum(abs(other.born - life.born) <= 1.0 for other in lives) - 1) for life in lives]
     told = []
     for words, least, most in (("alone", 0, 0), ("beside one to four", 1, 4), ("beside more", 5, MOST_WORKERS)):
-        beside = [(life, sum(abs(other.born - life.born) <= 1.0 for other in lives) - 1) for life in lives]
-        boots = [life.ready - life.born for life, others in beside if least <= others <= most]
+        boots = [boot for boot, others in beside if least <= others <= most]
         told += [f"{words} {statistics.fmean(boots):.2f} s ({len(boots)})"] if boots else []
     return ", ".join(told)
 
