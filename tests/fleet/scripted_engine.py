@@ -14,6 +14,17 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 PROXY_PAGE = b"<html><body><h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.\n</body></html>\n"
+LIST = "GET /containers/json"
+NAME = "main-web-1a2b3c"
+ID = "f" * 64
+
+
+def an_entry(**changes: Any) -> dict[str, Any]:
+    """A running worker of instance `main` as the engine lists it, with these changes; labels are added to ours."""
+    labels = {"autoscaler.instance": "main", "autoscaler.pool": "web", "autoscaler.spec": "abc"} | changes.pop("Labels", {})
+    networks = {"Networks": {"backend": {"IPAddress": "172.18.0.3"}}}
+    plain = {"Id": ID, "Names": [f"/{NAME}"], "State": "running", "Status": "Up 3 seconds", "Created": 1_795_000_000}
+    return plain | {"Labels": labels, "HostConfig": {"NetworkMode": "backend"}, "NetworkSettings": networks} | changes
 
 
 @dataclass(frozen=True)
